@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Header that gives bindgen what kernel::bindings does not have.
+ *
+ * Three kinds of things come from here: functions and types of the headers
+ * named in bindgen_parameters, the helpers in rust/helpers/, and constants
+ * that bindgen can't evaluate because they are casts. The latter are declared
+ * with the prefix STORAGE_CONST_, which the build strips.
+ */
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/crc-t10dif.h>
+#include <linux/workqueue.h>
+
+#include "../helpers/helpers.c"
+
+#define STORAGE_CONST(type, name) const type STORAGE_CONST_##name = name
+
+STORAGE_CONST(blk_status_t, BLK_STS_IOERR);
+STORAGE_CONST(blk_status_t, BLK_STS_NOTSUPP);
+STORAGE_CONST(blk_status_t, BLK_STS_PROTECTION);
+STORAGE_CONST(blk_status_t, BLK_STS_RESOURCE);
+
+STORAGE_CONST(blk_features_t, BLK_FEAT_FUA);
+STORAGE_CONST(blk_features_t, BLK_FEAT_STABLE_WRITES);
+STORAGE_CONST(blk_features_t, BLK_FEAT_WRITE_CACHE);

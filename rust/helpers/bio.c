@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bio.h>
+
+#include "helpers.h"
+
+/* bio_iter_iovec() is a macro: the page-bounded segment that @iter points to. */
+STORAGE_HELPER(void, storage_bio_iter_iovec, const struct bio *bio,
+	       const struct bvec_iter *iter, struct bio_vec *bv)
+{
+	*bv = bio_iter_iovec(bio, *iter);
+}
+
+STORAGE_HELPER(void, storage_bio_advance_iter_single, const struct bio *bio,
+	       struct bvec_iter *iter, unsigned int bytes)
+{
+	bio_advance_iter_single(bio, iter, bytes);
+}

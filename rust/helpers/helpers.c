@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inline functions and macros of the kernel, made callable from Rust. One file
+ * per C header; thin, no logic. The prefix storage_ keeps them apart from the
+ * kernel's own rust_helper_ symbols.
+ */
+
+#include "bio.c"
+#include "pagemap.c"
+#include "ratelimit.c"
+#include "sched_mm.c"
+#include "string.c"
+#include "workqueue.c"

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the data of a request lies.
+//!
+//! The pages of a request belong to somebody else: the page cache, a process that does direct I/O.
+//! Their owner can write to them at any time, whatever the block layer is doing, and finding that out
+//! is what this project is about. So no reference to their bytes is ever formed; the only accesses
+//! are copies, made by the kernel's `memcpy()`, and each copy may be torn.
+//!
+//! C headers: [`include/linux/bio.h`](srctree/include/linux/bio.h),
+//! [`include/linux/bvec.h`](srctree/include/linux/bvec.h),
+//! [`include/linux/highmem.h`](srctree/include/linux/highmem.h)
+
+use crate::bindings;
+use core::{marker::PhantomData, ptr};
+use kernel::{
+    fmt::{self, Write},
+    prelude::*,
+    sync::rcu,
+};
+
+/// A piece of a request's data that lies within one page.
+///
+/// C: the `struct bio_vec` that `bio_for_each_segment()` yields.
+///
+/// # Invariants
+///
+/// `page` is a page of a bio of a request that is in flight for `'a`; the submitter holds a reference
+/// on it until the request has ended. `offset + len` is at most the size of a page.
+#[derive(Clone, Copy)]
+pub(super) struct Segment<'a> {
+    page: *mut bindings::page,
+    offset: usize,
+    len: usize,
+    _request: PhantomData<&'a ()>,
+}
+
+impl<'a> Segment<'a> {
+    /// Calls `f` with the address of the first byte. `f` may not sleep.
+    fn map<R>(&self, f: impl FnOnce(*mut u8) -> R) -> R {
+        // SAFETY: `page` is a live page by the type's invariant.
+        let address = unsafe { bindings::kmap_local_page(self.page) };
+        // The type's invariant puts `offset` inside the page, so the address can't wrap.
+        let result = f(address.cast::<u8>().wrapping_add(self.offset));
+        // SAFETY: `address` is what `kmap_local_page()` returned, and mappings that `f` made are gone
+        // again: they nest.
+        unsafe { bindings::kunmap_local(address) };
+        result
+    }
+
+    /// The first `n` bytes, and the rest.
+    ///
+    /// `n` is at most `len`.
+    fn split_at(self, n: usize) -> (Self, Self) {
+        let n = n.min(self.len);
+        // INVARIANT: Both parts lie within what was one segment.
+        (
+            Self { len: n, ..self },
+            Self {
+                offset: self.offset + n,
+                len: self.len - n,
+                ..self
+            },
+        )
+    }
+
+    fn origin(&self) -> Origin {
+        // Keeps the memory of an inode that is being evicted, as a path walk does.
+        let _rcu = rcu::read_lock();
+        // SAFETY: `page` is a live page by the type's invariant. `folio_mapping()` takes any page,
+        // slab and anonymous ones too, and returns NULL where there is no mapping.
+        let mapping = unsafe { bindings::storage_page_mapping(self.page) };
+        if mapping.is_null() {
+            return Origin::None;
+        }
+        // SAFETY: A mapping is part of an inode (or a static one, of swap), and inodes are freed
+        // after an RCU grace period, so it can be read from under `rcu_read_lock()` even where the
+        // page has just been truncated from the file; while it is under writeback it can't be.
+        let host = unsafe { ptr::read_volatile(&raw const (*mapping).host) };
+        if host.is_null() {
+            return Origin::None;
+        }
+        // SAFETY: As above, `host` being the inode around the mapping. The superblock of an inode that
+        // was there when the grace period began is freed after one of its own; its `s_id` doesn't
+        // change once it is mounted.
+        let (ino, mode, fs) = unsafe {
+            (
+                ptr::read_volatile(&raw const (*host).i_ino),
+                ptr::read_volatile(&raw const (*host).i_mode),
+                ptr::read_volatile(&raw const (*(*host).i_sb).s_id),
+            )
+        };
+        // SAFETY: `page` is a live page that is, or just was, in a page cache.
+        let position = unsafe { bindings::storage_page_offset(self.page) };
+        let offset = position.unsigned_abs() + self.offset as u64;
+        if u32::from(mode) & bindings::S_IFMT == bindings::S_IFBLK {
+            Origin::BlockDevice { offset }
+        } else {
+            Origin::File {
+                fs: FsId(fs),
+                ino,
+                offset,
+            }
+        }
+    }
+}
+
+/// Name of a mounted filesystem: that of its device, or its type's where it has none.
+///
+/// C: `s_id` of `struct super_block`.
+#[derive(Clone, Copy)]
+pub struct FsId([c_char; 32]);
+
+impl fmt::Display for FsId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .take_while(|c| **c != 0)
+            .try_for_each(|c| f.write_char(char::from(*c as u8)))
+    }
+}
+
+/// Whose bytes these are.
+#[derive(Clone, Copy)]
+pub enum Origin {
+    /// Data of a file.
+    File {
+        /// The filesystem, which need not be on the disk that the request is for.
+        fs: FsId,
+        /// Inode number.
+        ino: u64,
+        /// Offset in the file, in bytes.
+        offset: u64,
+    },
+    /// The page cache of a block device itself: metadata of a filesystem, or buffered writes to the
+    /// device.
+    BlockDevice {
+        /// Offset in the device (the whole disk or the partition that is open), in bytes.
+        offset: u64,
+    },
+    /// Not in a page cache: anonymous memory of a process (direct I/O), or the kernel's own.
+    None,
+}
+
+/// The segments of a request, in order.
+///
+/// # Invariants
+///
+/// `bio` is null or a bio of a request that the driver owns for `'a`; `iter` is a position in it.
+pub(super) struct Segments<'a> {
+    bio: *const bindings::bio,
+    iter: bindings::bvec_iter,
+    _request: PhantomData<&'a ()>,
+}
+
+impl Segments<'_> {
+    /// # Safety
+    ///
+    /// `rq` is a request with data (or none at all: then there are no segments) that the driver
+    /// owns for the lifetime of the result.
+    pub(super) unsafe fn new(rq: *const bindings::request) -> Self {
+        // SAFETY: `rq` is valid by the caller's promise, and its list of bios is the driver's.
+        let bio = unsafe { (*rq).bio };
+        let mut segments = Segments {
+            bio,
+            iter: pin_init::zeroed(),
+            _request: PhantomData,
+        };
+        // INVARIANT: The driver owns the bios for as long as it owns the request.
+        segments.enter(bio);
+        segments
+    }
+
+    fn enter(&mut self, bio: *const bindings::bio) {
+        self.bio = bio;
+        if !bio.is_null() {
+            // SAFETY: `bio` is live by the type's invariant; the block layer doesn't move its
+            // iterator while the driver owns the request.
+            self.iter = unsafe { (*bio).bi_iter };
+        }
+    }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Segment<'a>;
+
+    fn next(&mut self) -> Option<Segment<'a>> {
+        while !self.bio.is_null() && self.iter.bi_size == 0 {
+            // SAFETY: `bio` is live by the type's invariant; the list belongs to the request.
+            let next = unsafe { (*self.bio).bi_next };
+            self.enter(next);
+        }
+        if self.bio.is_null() {
+            return None;
+        }
+        let mut bvec: bindings::bio_vec = pin_init::zeroed();
+        // SAFETY: `bio` is live and `iter` a position in it that is not the end, by the type's
+        // invariant and the loop above.
+        unsafe { bindings::storage_bio_iter_iovec(self.bio, &self.iter, &mut bvec) };
+        // SAFETY: As above, and `bv_len` is what is left of the bio at most.
+        unsafe { bindings::storage_bio_advance_iter_single(self.bio, &mut self.iter, bvec.bv_len) };
+        // INVARIANT: `bio_iter_iovec()` cuts at page boundaries.
+        Some(Segment {
+            page: bvec.bv_page,
+            offset: bvec.bv_offset as usize,
+            len: bvec.bv_len as usize,
+            _request: PhantomData,
+        })
+    }
+}
+
+/// A position in the data of a request.
+struct Cursor<'a> {
+    segments: Segments<'a>,
+    rest: Option<Segment<'a>>,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(segments: Segments<'a>) -> Self {
+        Self {
+            segments,
+            rest: None,
+        }
+    }
+
+    /// Takes the next piece, of at most `max` bytes, at least one.
+    fn take(&mut self, max: usize) -> Option<Segment<'a>> {
+        let segment = self.rest.take().or_else(|| self.segments.next())?;
+        let (piece, rest) = segment.split_at(max);
+        if rest.len > 0 {
+            self.rest = Some(rest);
+        }
+        Some(piece)
+    }
+}
+
+/// The data of a write request, read from its start to its end.
+///
+/// Two sources over one request are independent: each reads the pages as they are at that moment.
+pub struct Source<'a>(Cursor<'a>);
+
+impl<'a> Source<'a> {
+    pub(super) fn new(segments: Segments<'a>) -> Self {
+        Self(Cursor::new(segments))
+    }
+
+    /// Copies the next `dst.len()` bytes out of the pages. `EIO` if the request has fewer.
+    ///
+    /// The owner of the pages may be writing to them: the copy may mix old and new bytes.
+    pub fn read(&mut self, dst: &mut [u8]) -> Result {
+        let mut done = 0;
+        while done < dst.len() {
+            let piece = self.0.take(dst.len() - done).ok_or(EIO)?;
+            let to = dst[done..done + piece.len].as_mut_ptr();
+            // SAFETY: `to` is valid for writes of `piece.len` bytes and ours alone; the mapped page
+            // is valid for reads of as many. They don't overlap: `dst` is kernel memory that is
+            // borrowed exclusively. The bytes read are copied by C code and may be any.
+            piece
+                .map(|from| unsafe { bindings::storage_memcpy(to.cast(), from.cast(), piece.len) });
+            done += piece.len;
+        }
+        Ok(())
+    }
+}
+
+/// The data of a read request, filled from its start to its end.
+pub struct Sink<'a>(Cursor<'a>);
+
+impl<'a> Sink<'a> {
+    pub(super) fn new(segments: Segments<'a>) -> Self {
+        Self(Cursor::new(segments))
+    }
+
+    /// Copies `src` to the next `src.len()` bytes of the pages. `EIO` if the request has fewer.
+    pub fn write(&mut self, src: &[u8]) -> Result {
+        let mut done = 0;
+        while done < src.len() {
+            let piece = self.0.take(src.len() - done).ok_or(EIO)?;
+            let from = src[done..done + piece.len].as_ptr();
+            // SAFETY: `from` is valid for reads of `piece.len` bytes; the mapped page is valid for
+            // writes of as many, since the request is a read and its pages are there to be filled.
+            // They don't overlap: nobody submits kernel memory that is borrowed here. The bytes
+            // are written by C code, whoever else looks.
+            piece.map(|to| unsafe { bindings::storage_memcpy(to.cast(), from.cast(), piece.len) });
+            done += piece.len;
+        }
+        Ok(())
+    }
+}
+
+/// Whose the byte at `index` of `segments` is.
+pub(super) fn origin(segments: Segments<'_>, index: usize) -> Origin {
+    let mut skip = index;
+    for segment in segments {
+        if skip < segment.len {
+            let (_, at) = segment.split_at(skip);
+            return at.origin();
+        }
+        skip -= segment.len;
+    }
+    Origin::None
+}
