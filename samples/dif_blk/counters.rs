@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is counted, in `/sys/kernel/debug/dif_blk/NAME/`.
+
+use kernel::{
+    c_str,
+    debugfs::{Dir, Scope, ScopedDir},
+    fmt,
+    prelude::*,
+    str::CStr,
+    sync::atomic::{Atomic, Relaxed},
+    time::{Instant, Monotonic},
+    uaccess::UserSliceReader,
+};
+
+/// A number that many CPUs add to. Exact, in no order relative to other memory.
+pub(crate) struct Counter(Atomic<i64>);
+
+impl Counter {
+    const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    pub(crate) fn add(&self, n: usize) {
+        // Counts of things in memory or of sectors: they don't get near 2^63.
+        self.0.fetch_add(n as i64, Relaxed);
+    }
+
+    pub(crate) fn sub(&self, n: usize) {
+        self.0.fetch_sub(n as i64, Relaxed);
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+/// As the file in debugfs shows it: in decimal.
+impl fmt::Debug for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.load(Relaxed))
+    }
+}
+
+/// Time from the last reset to the first event after it.
+pub(crate) struct FirstAt {
+    made: Instant<Monotonic>,
+    /// Last reset, in nanoseconds since `made`.
+    reset: Atomic<i64>,
+    /// Nanoseconds from then, or `NEVER`.
+    after: Atomic<i64>,
+}
+
+impl FirstAt {
+    const NEVER: i64 = -1;
+
+    fn new() -> Self {
+        Self {
+            made: Instant::now(),
+            reset: Atomic::new(0),
+            after: Atomic::new(Self::NEVER),
+        }
+    }
+
+    fn mark(&self) {
+        let now = self.made.elapsed().as_nanos();
+        // If it fails, somebody else was first.
+        let _ = self
+            .after
+            .cmpxchg(Self::NEVER, now - self.reset.load(Relaxed), Relaxed);
+    }
+
+    fn reset(&self) {
+        self.reset.store(self.made.elapsed().as_nanos(), Relaxed);
+        self.after.store(Self::NEVER, Relaxed);
+    }
+}
+
+/// As the file in debugfs shows it: microseconds, or `none`.
+impl fmt::Debug for FirstAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after.load(Relaxed) {
+            Self::NEVER => f.write_str("none"),
+            nanos => write!(f, "{}", nanos / 1000),
+        }
+    }
+}
+
+/// The counters of one disk. All but `stored_bytes` start again at a reset.
+pub(crate) struct Counters {
+    /// Write requests that were checked after their window.
+    pub(crate) writes_checked: Counter,
+    /// Protection intervals of those.
+    pub(crate) intervals_checked: Counter,
+    /// Protection intervals whose page changed in flight.
+    pub(crate) violations: Counter,
+    /// From reset to the first of them.
+    first_violation_us: FirstAt,
+    /// Protection intervals read and verified.
+    pub(crate) intervals_read: Counter,
+    /// Of those, how many did not agree with their tuple.
+    pub(crate) read_mismatches: Counter,
+    /// Memory that holds data, in bytes; protection information comes on top.
+    pub(crate) stored_bytes: Counter,
+}
+
+impl Counters {
+    /// The counters, with their files in the subdirectory `name` of `dir`.
+    pub(crate) fn new<'a>(
+        dir: &'a Dir,
+        name: &'a CStr,
+    ) -> impl PinInit<Scope<Self>, core::convert::Infallible> + 'a {
+        let counters = Self {
+            writes_checked: Counter::new(),
+            intervals_checked: Counter::new(),
+            violations: Counter::new(),
+            first_violation_us: FirstAt::new(),
+            intervals_read: Counter::new(),
+            read_mismatches: Counter::new(),
+            stored_bytes: Counter::new(),
+        };
+        dir.scope(counters, name, Self::files)
+    }
+
+    fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
+        dir.read_only_file(c_str!("writes_checked"), &self.writes_checked);
+        dir.read_only_file(c_str!("intervals_checked"), &self.intervals_checked);
+        dir.read_only_file(c_str!("violations"), &self.violations);
+        dir.read_only_file(c_str!("first_violation_us"), &self.first_violation_us);
+        dir.read_only_file(c_str!("intervals_read"), &self.intervals_read);
+        dir.read_only_file(c_str!("read_mismatches"), &self.read_mismatches);
+        dir.read_only_file(c_str!("stored_bytes"), &self.stored_bytes);
+        dir.write_only_callback_file(c_str!("reset"), self, &Self::reset);
+    }
+
+    /// Counts an interval whose page changed.
+    pub(crate) fn violation(&self) {
+        self.violations.add(1);
+        self.first_violation_us.mark();
+    }
+
+    /// Anything that is written to `reset` resets.
+    fn reset(&self, _text: &mut UserSliceReader) -> Result {
+        for counter in [
+            &self.writes_checked,
+            &self.intervals_checked,
+            &self.violations,
+            &self.intervals_read,
+            &self.read_mismatches,
+        ] {
+            counter.reset();
+        }
+        self.first_violation_us.reset();
+        Ok(())
+    }
+}
