@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""No paths of one machine, no host of a package registry, no stray white space."""
+
+import re
+
+import tree
+
+RULES = (
+    (re.compile(r"(?<![\w./-])/(home|Users)/\w"), "a path in somebody's home"),
+    (re.compile(r"https?://[^ /]*/(debian|simple|crates|artifactory)(/|\b)"),
+     "the host of a package registry or mirror"),
+    (re.compile(r"^\s*(deb|URIs:?)\s.*https?://"), "the host of a package mirror"),
+    (re.compile(r"[ \t]+$"), "white space at the end of the line"),
+)
+EXEMPT = {"COPYING", "Cargo.lock"}
+
+
+def find(top):
+    """Yields what is wrong."""
+    for name in tree.files(top):
+        if name in EXEMPT:
+            continue
+        for number, line in enumerate(tree.lines(top, name), 1):
+            for pattern, what in RULES:
+                if pattern.search(line):
+                    yield name, number, what
+
+
+if __name__ == "__main__":
+    tree.main(find)
