@@ -104,7 +104,8 @@ impl Param {
             if this.given.populate(text) {
                 Ok(0)
             } else {
-                Err(EEXIST)
+                // Given twice.
+                Err(EINVAL)
             }
         })
     }

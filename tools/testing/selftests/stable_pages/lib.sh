@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the tests share: loading the driver, its counters, the kernel log.
+#
+# A test prints a plan, calls check for each thing that it claims, and ends with
+# ktap_finished. Whatever happens, the driver is unloaded when it ends.
+
+HERE=$(dirname "$(readlink -f "$0")")
+# shellcheck source=/dev/null
+. "$HERE/../kselftest/ktap_helpers.sh"
+
+# shellcheck disable=SC2034 # for the tests
+DEV=/dev/dif0
+QUEUE=/sys/block/dif0/queue
+COUNTERS=/sys/kernel/debug/dif_blk/dif0
+
+# Tests that take long under emulation divide their sizes and times by this.
+SHORTEN=${STABLE_PAGES_SHORTEN:-1}
+
+WORK=$(mktemp -d)
+MNT=$WORK/mnt
+mkdir "$MNT"
+
+# begin N [COMMAND...]: N checks follow. Without the commands the test is skipped.
+begin() {
+	local command plan=$1
+	shift
+	ktap_print_header
+	for command in modprobe "$@"; do
+		command -v "$command" >/dev/null || {
+			ktap_skip_all "there is no $command"
+			exit "$KSFT_SKIP"
+		}
+	done
+	[ "$(id -u)" -eq 0 ] || {
+		ktap_skip_all "must be root"
+		exit "$KSFT_SKIP"
+	}
+	modprobe --dry-run dif_blk 2>/dev/null || {
+		ktap_skip_all "there is no module dif_blk (make modules_install)"
+		exit "$KSFT_SKIP"
+	}
+	ktap_set_plan "$plan"
+	trap finish EXIT
+}
+
+# Called when the test ends, also half-way.
+finish() {
+	local status=$? pid
+	for pid in $(jobs -p); do
+		kill -KILL "$pid" 2>/dev/null
+	done
+	wait
+	! mountpoint -q "$MNT" || umount "$MNT"
+	unload || status=$KSFT_FAIL
+	rm -rf "$WORK"
+	exit "$status"
+}
+
+# check DESCRIPTION COMMAND...: the command's output is shown if it fails.
+check() {
+	local description=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		ktap_test_pass "$description"
+	else
+		[ -z "$output" ] || sed 's/^/# /' <<<"$output"
+		ktap_test_fail "$description"
+	fi
+}
+
+# check_not DESCRIPTION COMMAND...: the command must fail.
+check_not() {
+	local description=$1
+	shift
+	check "$description" refuse "$@"
+}
+
+refuse() {
+	! "$@"
+}
+
+# load [PARAMETER=VALUE...]: a fresh device.
+load() {
+	unload
+	modprobe dif_blk "$@" || ktap_exit_fail_msg "modprobe dif_blk $* failed"
+}
+
+unload() {
+	[ ! -d /sys/module/dif_blk ] || modprobe --remove dif_blk
+}
+
+counter() {
+	cat "$COUNTERS/$1"
+}
+
+reset_counters() {
+	echo 1 >"$COUNTERS/reset"
+}
+
+# is WHAT ACTUAL EXPECTED
+is() {
+	[ "$2" = "$3" ] || {
+		echo "$1 is '$2', not '$3'"
+		return 1
+	}
+}
+
+# counter_is NAME VALUE
+counter_is() {
+	is "$1" "$(counter "$1")" "$2"
+}
+
+# at_least WHAT ACTUAL MINIMUM
+at_least() {
+	[ "$2" -ge "$3" ] || {
+		echo "$1 is $2, less than $3"
+		return 1
+	}
+}
+
+# log_mark: the lines that log_since prints begin here.
+log_mark() {
+	LOG_MARK="stable_pages: $(basename "$0") $$ $SECONDS $RANDOM"
+	echo "$LOG_MARK" >/dev/kmsg
+}
+
+log_since() {
+	dmesg | sed "1,/$LOG_MARK/d"
+}
+
+# log_has PATTERN [COUNT]: so many lines since the mark match (default 1).
+log_has() {
+	local count
+	count=$(log_since | grep -c -e "$1")
+	[ "$count" -eq "${2:-1}" ] || {
+		echo "$count lines of the log match '$1', not ${2:-1}:"
+		log_since
+		return 1
+	}
+}
+
+# free_kb: memory that is or could be free.
+free_kb() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '/^MemAvailable:/ { print $2 }' /proc/meminfo
+}

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Several may have the disk open, and an open disk pins the module. Removal while
+# I/O is going on is refused, and clean as soon as the last opener is gone.
+
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+begin 9 fio
+
+load size_mb=64 window_us=2000
+exec 3<>"$DEV" 4<"$DEV"
+check_not "two openers: the module stays" rmmod dif_blk
+exec 3>&-
+check_not "one opener: the module stays" rmmod dif_blk
+exec 4<&-
+check "none: it goes" rmmod dif_blk
+check "the device goes with it" test ! -e "$DEV"
+
+load size_mb=64 window_us=20000
+fio --name=load --filename="$DEV" --rw=randrw --bs=4k --ioengine=libaio --iodepth=32 \
+	--direct=1 --time_based --runtime=60 --thread --minimal >/dev/null 2>&1 &
+pid=$!
+sleep 3
+check "I/O is going on" at_least writes_checked "$(counter writes_checked)" 1
+check_not "the module stays while it is" rmmod dif_blk
+kill -KILL "$pid"
+wait "$pid" 2>/dev/null
+check "it goes as soon as it is over" rmmod dif_blk
+mounted() {
+	load size_mb=64
+	mkfs.ext4 -q -F "$DEV" && mount "$DEV" "$MNT" && refuse rmmod dif_blk && umount "$MNT"
+}
+check "a mounted filesystem pins it too" mounted
+check "until it is unmounted" rmmod dif_blk
+ktap_finished
