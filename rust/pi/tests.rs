@@ -15,7 +15,7 @@ fn t10dif(data: &[u8]) -> u16 {
             if crc & 0x8000 == 0 {
                 crc << 1
             } else {
-                crc << 1 ^ 0x8bb7
+                (crc << 1) ^ 0x8bb7
             }
         })
     })
@@ -194,7 +194,7 @@ proptest! {
         let mut changed = data.clone();
         let bit = at.index(data.len() * 8 - 15);
         for n in 0..16 {
-            if burst >> n & 1 == 1 {
+            if (burst >> n) & 1 == 1 {
                 changed[(bit + n) / 8] ^= 0x80 >> ((bit + n) % 8);
             }
         }

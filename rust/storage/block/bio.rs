@@ -116,7 +116,7 @@ impl fmt::Display for FsId {
         self.0
             .iter()
             .take_while(|c| **c != 0)
-            .try_for_each(|c| f.write_char(char::from(*c as u8)))
+            .try_for_each(|c| f.write_char(char::from(*c)))
     }
 }
 
@@ -248,16 +248,17 @@ impl<'a> Source<'a> {
     ///
     /// The owner of the pages may be writing to them: the copy may mix old and new bytes.
     pub fn read(&mut self, dst: &mut [u8]) -> Result {
-        let mut done = 0;
-        while done < dst.len() {
-            let piece = self.0.take(dst.len() - done).ok_or(EIO)?;
-            let to = dst[done..done + piece.len].as_mut_ptr();
-            // SAFETY: `to` is valid for writes of `piece.len` bytes and ours alone; the mapped page
-            // is valid for reads of as many. They don't overlap: `dst` is kernel memory that is
-            // borrowed exclusively. The bytes read are copied by C code and may be any.
-            piece
-                .map(|from| unsafe { bindings::storage_memcpy(to.cast(), from.cast(), piece.len) });
-            done += piece.len;
+        let mut rest = dst;
+        while !rest.is_empty() {
+            let piece = self.0.take(rest.len()).ok_or(EIO)?;
+            let (to, after) = rest.split_at_mut_checked(piece.len).ok_or(EIO)?;
+            piece.map(|from| {
+                // SAFETY: `to` is `piece.len` bytes long and ours alone; the mapped page is valid for
+                // reads of as many from `from` on. They don't overlap: `to` is kernel memory that is
+                // borrowed exclusively. The bytes are read by C code and may be any.
+                unsafe { bindings::storage_memcpy(to.as_mut_ptr().cast(), from.cast(), piece.len) }
+            });
+            rest = after;
         }
         Ok(())
     }
@@ -273,16 +274,18 @@ impl<'a> Sink<'a> {
 
     /// Copies `src` to the next `src.len()` bytes of the pages. `EIO` if the request has fewer.
     pub fn write(&mut self, src: &[u8]) -> Result {
-        let mut done = 0;
-        while done < src.len() {
-            let piece = self.0.take(src.len() - done).ok_or(EIO)?;
-            let from = src[done..done + piece.len].as_ptr();
-            // SAFETY: `from` is valid for reads of `piece.len` bytes; the mapped page is valid for
-            // writes of as many, since the request is a read and its pages are there to be filled.
-            // They don't overlap: nobody submits kernel memory that is borrowed here. The bytes
-            // are written by C code, whoever else looks.
-            piece.map(|to| unsafe { bindings::storage_memcpy(to.cast(), from.cast(), piece.len) });
-            done += piece.len;
+        let mut rest = src;
+        while !rest.is_empty() {
+            let piece = self.0.take(rest.len()).ok_or(EIO)?;
+            let (from, after) = rest.split_at_checked(piece.len).ok_or(EIO)?;
+            piece.map(|to| {
+                // SAFETY: `from` is `piece.len` bytes long; the mapped page is valid for writes of as
+                // many from `to` on, since the request is a read and its pages are there to be
+                // filled. They don't overlap: nobody submits kernel memory that is borrowed here. The
+                // bytes are written by C code, whoever else looks.
+                unsafe { bindings::storage_memcpy(to.cast(), from.as_ptr().cast(), piece.len) }
+            });
+            rest = after;
         }
         Ok(())
     }

@@ -19,11 +19,11 @@ flip() {
 one() {
 	local size=$1 sector=$2 length=$3 byte=$4
 	flip "$sector" "$length" "$byte"
-	local at=$((byte % size))
+	local at=$((byte % size)) hit=$((sector + (byte - byte % size) / 512))
 	check "$size: byte $byte of $length: the write fails" is result "$RESULT" EILSEQ
 	check "$size: byte $byte of $length: one violation" counter_is violations 1
 	check "$size: byte $byte of $length: exactly there" log_has \
-		"dif0: page changed in flight: sector $((sector + byte / size * (size / 512))), no inode, bytes $at-$at, guard 0x[0-9a-f]* -> 0x[0-9a-f]*, [0-9]* us after submit"
+		"dif0: page changed in flight: sector $hit, no inode, bytes $at-$at, guard 0x[0-9a-f]* -> 0x[0-9a-f]*, [0-9]* us after submit"
 }
 
 for size in 512 4096; do

@@ -11,12 +11,14 @@ HERE=$(dirname "$(readlink -f "$0")")
 . "$HERE/../kselftest/ktap_helpers.sh"
 
 # shellcheck disable=SC2034 # for the tests
-DEV=/dev/dif0
-QUEUE=/sys/block/dif0/queue
-COUNTERS=/sys/kernel/debug/dif_blk/dif0
+readonly DEV=/dev/dif0
+# shellcheck disable=SC2034
+readonly QUEUE=/sys/block/dif0/queue
+readonly COUNTERS=/sys/kernel/debug/dif_blk/dif0
 
 # Tests that take long under emulation divide their sizes and times by this.
-SHORTEN=${STABLE_PAGES_SHORTEN:-1}
+# shellcheck disable=SC2034
+readonly SHORTEN=${STABLE_PAGES_SHORTEN:-1}
 
 WORK=$(mktemp -d)
 MNT=$WORK/mnt
@@ -65,7 +67,7 @@ check() {
 	if output=$("$@" 2>&1); then
 		ktap_test_pass "$description"
 	else
-		[ -z "$output" ] || sed 's/^/# /' <<<"$output"
+		[ -z "$output" ] || printf '# %s\n' "${output//$'\n'/$'\n# '}"
 		ktap_test_fail "$description"
 	fi
 }

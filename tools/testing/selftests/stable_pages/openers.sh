@@ -8,7 +8,8 @@
 begin 9 fio
 
 load size_mb=64 window_us=2000
-exec 3<>"$DEV" 4<"$DEV"
+exec 3<"$DEV"
+exec 4<"$DEV"
 check_not "two openers: the module stays" rmmod dif_blk
 exec 3>&-
 check_not "one opener: the module stays" rmmod dif_blk
