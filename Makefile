@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a person types. `make help` lists it; what the kernel build reads is in
+# Kbuild, and how the environment is made is in qemu/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := modules
+MAKEFLAGS += --no-print-directory
+
+ENV := qemu/env --kernel $(or $(KERNEL),stock)
+RUN := qemu/run --kernel $(or $(KERNEL),stock)
+
+# Where modules are built. By default in the build root, against the kernel
+# that the virtual machine boots; KDIR= names a tree of your own, which is then
+# used with this machine's tools (LLVM=1 and the like go with it).
+ifdef KDIR
+KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
+IN_ROOT :=
+READY :=
+else
+KBUILD = $(IN_ROOT) make -j$$(nproc) -C $$($(ENV) path kdir) M=$(CURDIR) \
+	$$($(ENV) path make_args) $(KBUILD_ARGS)
+# The job server of the make outside does not reach inside.
+IN_ROOT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS \
+	$(ENV) exec $(if $(INSTALL_MOD_PATH),--bind='$(abspath $(INSTALL_MOD_PATH))') --
+READY := setup
+# Variables of the command line that the kernel build knows.
+KBUILD_ARGS = $(foreach v,V W C CF CLIPPY KCFLAGS KRUSTFLAGS INSTALL_MOD_DIR \
+	INSTALL_MOD_STRIP,$(if $($(v)),$(v)='$($(v))')) \
+	$(if $(INSTALL_MOD_PATH),INSTALL_MOD_PATH='$(abspath $(INSTALL_MOD_PATH))')
+endif
+
+##@ Setting up
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z_-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n'; printf '%s\n' 'KDIR=TREE builds against your own kernel tree with this machine'\''s tools;' \
+		'V=1 shows commands; CLIPPY=1 runs clippy. See README.md and qemu/README.md.'
+
+.PHONY: doctor
+doctor: ## say what this machine lacks and what the cache holds
+	@$(ENV) doctor
+
+.PHONY: setup
+setup: ## make the environment: build root, kernel, guest image (minutes, once)
+	@$(ENV) setup
+
+##@ Building
+
+.PHONY: modules
+modules: $(READY) ## build the modules
+	@$(KBUILD) modules
+
+.PHONY: modules_install
+modules_install: $(READY) ## install them (INSTALL_MOD_PATH= as usual)
+ifndef KDIR
+	@if [ -z "$(INSTALL_MOD_PATH)" ]; then \
+		echo 'These modules are for the kernel of the virtual machine: say where to' \
+			'put them with INSTALL_MOD_PATH=DIR, or for which kernel with KDIR=TREE.' >&2; \
+		exit 2; \
+	fi
+	@mkdir -p '$(INSTALL_MOD_PATH)'
+	@# The key that it could be signed with is the distribution's.
+	@$(KBUILD) CONFIG_MODULE_SIG_ALL= modules_install
+else
+	@$(KBUILD) modules_install
+endif
+
+.PHONY: rust-analyzer
+rust-analyzer: $(READY) ## write rust-project.json for an editor
+	@$(KBUILD) rust-analyzer
+ifndef KDIR
+	@# The compiler's own sources are in the build root.
+	@sed -i "s#\"/usr/#\"$$($(ENV) path root)/usr/#g" rust-project.json
+endif
+
+.PHONY: clean
+clean: ## remove what was built in this checkout
+	@if [ -n "$(KDIR)" ] || [ -e "$$($(ENV) path kdir)/Makefile" ]; then $(KBUILD) clean; fi
+
+.PHONY: distclean
+distclean: clean ## also drop the cache: kernel, build root, guest image, targets
+	@$(ENV) clean
+
+.PHONY: tools
+tools: setup ## build wac, for the virtual machine
+	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(ENV) exec -- \
+		cargo build --quiet --release --locked --package wac
+
+##@ Using
+
+.PHONY: shell
+shell: modules ## a shell in the virtual machine, with the modules (OUT=DIR at /out)
+	@$(RUN) --interactive $(if $(OUT),--out "$(OUT)")
+
+.PHONY: demo
+demo: modules tools ## from nothing to a verdict: pages proved stable, and caught changing
+	@tools/testing/demo/run --kernel $(or $(KERNEL),stock)
+
+##@ Testing
+
+.PHONY: check
+check: modules tools ## all tests, on the host and in the virtual machine
+	@tools/testing/check --kernel $(or $(KERNEL),stock)
+
+.PHONY: check-host
+check-host: setup ## only those that need no virtual machine
+	@tools/testing/check --kernel $(or $(KERNEL),stock) --host
+
+.PHONY: selftests
+selftests: modules tools ## only those in the virtual machine (TESTS="params.sh ..." for some)
+	@tools/testing/run-selftests --kernel $(or $(KERNEL),stock) \
+		$(foreach t,$(TESTS),-t stable_pages:$(t))
+
+.PHONY: soak
+soak: modules tools ## wac's six profiles, two minutes each (SECONDS_EACH=)
+	@STABLE_PAGES_WAC_SECONDS=$(or $(SECONDS_EACH),120) \
+		tools/testing/run-selftests --kernel $(or $(KERNEL),stock) \
+		--dir build/soak -o 3600 -t stable_pages:wac_stable.sh

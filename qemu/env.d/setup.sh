@@ -1,0 +1,134 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The order in which the artefacts are made, and the paths of what is in them.
+
+# setup_main: the outer half. It holds the lock; the work is done by a child in
+# mount and process namespaces of its own. However this process ends, the
+# kernel then ends everything in there and unmounts all that was mounted.
+setup_main() {
+	local begin=$SECONDS child status=0
+	if cache_complete; then
+		return 0
+	fi
+	host_check
+	cache_lock
+	if cache_complete; then
+		return 0
+	fi
+	trap 'setup_interrupted INT' INT
+	trap 'setup_interrupted TERM' TERM
+	trap 'setup_interrupted HUP' HUP
+	host_prepare
+	say "Filling $CACHE; a few minutes, only this once."
+	setpriv --pdeathsig KILL \
+		unshare --mount --pid --fork --kill-child=KILL --mount-proc \
+		--propagation private "$ENV_SELF" setup-inside </dev/null &
+	child=$!
+	wait "$child" || status=$?
+	cache_drop_tmp
+	[ "$status" -eq 0 ] || exit 1
+	say "The environment is ready after $(duration $((SECONDS - begin)))."
+}
+
+# shellcheck disable=SC2317 # from traps
+setup_interrupted() {
+	trap '' INT TERM HUP
+	kill -KILL "$child" 2>/dev/null || true
+	wait "$child" 2>/dev/null || true
+	cache_drop_tmp
+	say "Interrupted; what was complete stays in the cache."
+	trap - "$1"
+	kill -s "$1" $$
+}
+
+# setup_inside: the inner half. The guest's user space needs nothing of the
+# others until it becomes an image, so it is made alongside.
+setup_inside() {
+	local guest_pid=''
+	cd /
+	if ! cache_has "$GUEST_DIR"; then
+		# shellcheck disable=SC2034 # for the steps
+		GUEST_TMP=$(cache_tmp "$GUEST_DIR")
+		step 3 guest-root "the guest's user space (mmdebstrap)" guest_bootstrap &
+		guest_pid=$!
+	fi
+	setup_root
+	setup_kernel
+	[ -z "$guest_pid" ] || wait "$guest_pid"
+	setup_images
+}
+
+setup_root() {
+	if cache_has "$ROOT_DIR"; then
+		step_cached 2 "the build root"
+		return
+	fi
+	step 2 root "the build root: toolchain and QEMU (mmdebstrap)" root_build
+}
+
+setup_kernel() {
+	if cache_has "$KERNEL_DIR"; then
+		step_cached 4 "kernel '$KERNEL'"
+		return
+	fi
+	# shellcheck disable=SC2034 # for the steps
+	KERNEL_TMP=$(cache_tmp "$KERNEL_DIR")
+	step 4 kernel-fetch "downloading the kernel, its headers and its source" kernel_fetch
+	step 5 kernel-unpack "unpacking kernel $(cat "$KERNEL_TMP/release")" kernel_unpack
+	step 6 kernel-build "building the kernel's Rust crates" kernel_build
+}
+
+setup_images() {
+	if ! cache_has "$GUEST_DIR"; then
+		step 7 guest-image "the guest's disk image" guest_image
+	fi
+	if ! cache_has "$INITRAMFS_DIR"; then
+		step 7 initramfs "the guest's initramfs" initramfs_build
+	fi
+}
+
+path_names() {
+	echo "cache root kernel kdir release vmlinuz docs make_args modules guest initramfs cargo target qemu"
+}
+
+# What every make in the kernel's tree has to be told (LLVM=... for one).
+kernel_make_args() (
+	# shellcheck source=/dev/null
+	. "$QEMU_DIR/kernels/$KERNEL.sh"
+	echo "${KERNEL_MAKE_ARGS:-}"
+)
+
+# path_of NAME
+path_of() {
+	case $1 in
+	cache)		echo "$CACHE" ;;
+	root)		echo "$ROOT_DIR" ;;
+	kernel)		echo "$KERNEL_DIR" ;;
+	kdir)		echo "$KERNEL_DIR/linux" ;;
+	release)	cat "$KERNEL_DIR/release" 2>/dev/null || echo unknown ;;
+	vmlinuz)	echo "$KERNEL_DIR/vmlinuz" ;;
+	docs)		echo "$KERNEL_DIR/linux-docs.tar" ;;
+	modules)	echo "$KERNEL_DIR/lib/modules" ;;
+	guest)		echo "$GUEST_DIR/guest.img" ;;
+	initramfs)	echo "$INITRAMFS_DIR/initramfs.cpio" ;;
+	make_args)	kernel_make_args ;;
+	cargo)		echo "$CACHE/cargo" ;;
+	target)		echo "$CACHE/target" ;;
+	qemu)		echo "$ROOT_DIR/usr/bin/qemu-system-x86_64" ;;
+	*)		die "path: unknown name '$1'; there is: $(path_names)" ;;
+	esac
+}
+
+path_main() {
+	[ $# -eq 1 ] || die "path: one name is needed: $(path_names)"
+	path_of "$1"
+}
+
+paths_main() {
+	local name
+	cache_complete || die "the environment is not complete; run: make setup"
+	for name in $(path_names); do
+		printf '%s=%s\n' "$name" "$(path_of "$name")"
+	done
+}
