@@ -149,3 +149,14 @@ free_kb() {
 	echo 3 >/proc/sys/vm/drop_caches
 	awk '/^MemAvailable:/ { print $2 }' /proc/meminfo
 }
+
+# memory_back BEFORE ALLOWED: what was available before is so again, all but
+# ALLOWED kB.
+memory_back() {
+	local after
+	after=$(free_kb)
+	[ $(($1 - after)) -le "$2" ] || {
+		echo "$1 kB were available before, $after kB are after"
+		return 1
+	}
+}

@@ -31,9 +31,6 @@ run() {
 cycle
 before=$(free_kb)
 check "$cycles cycles" run
-after=$(free_kb)
-echo "# available: $before kB before, $after kB after"
-check "memory is back" at_least "memory lost, less than allowed" \
-	$((allowed_kb - (before - after))) 0
+check "memory is back" memory_back "$before" $allowed_kb
 check "nothing is left in debugfs" test ! -e /sys/kernel/debug/dif_blk
 ktap_finished

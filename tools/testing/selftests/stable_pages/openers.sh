@@ -5,7 +5,7 @@
 # I/O is going on is refused, and clean as soon as the last opener is gone.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 9 fio
+begin 10 fio
 
 load size_mb=64 window_us=2000
 exec 3<"$DEV"
@@ -17,6 +17,7 @@ exec 4<&-
 check "none: it goes" rmmod dif_blk
 check "the device goes with it" test ! -e "$DEV"
 
+before=$(free_kb)
 load size_mb=64 window_us=20000
 fio --name=load --filename="$DEV" --rw=randrw --bs=4k --ioengine=libaio --iodepth=32 \
 	--direct=1 --time_based --runtime=60 --thread --minimal >/dev/null 2>&1 &
@@ -27,6 +28,7 @@ check_not "the module stays while it is" rmmod dif_blk
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null
 check "it goes as soon as it is over" rmmod dif_blk
+check "and its memory is back" memory_back "$before" 16384
 mounted() {
 	load size_mb=64
 	mkfs.ext4 -q -F "$DEV" && mount "$DEV" "$MNT" && refuse rmmod dif_blk && umount "$MNT"
