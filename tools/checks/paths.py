@@ -14,12 +14,14 @@ RULES = (
     (re.compile(r"[ \t]+$"), "white space at the end of the line"),
 )
 EXEMPT = {"COPYING", "Cargo.lock"}
+# An empty line of context is a space there.
+EXEMPT_SUFFIX = ".patch"
 
 
 def find(top):
     """Yields what is wrong."""
     for name in tree.files(top):
-        if name in EXEMPT:
+        if name in EXEMPT or name.endswith(EXEMPT_SUFFIX):
             continue
         for number, line in enumerate(tree.lines(top, name), 1):
             for pattern, what in RULES:

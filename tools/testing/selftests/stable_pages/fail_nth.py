@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""fail_nth.py load|write|read FILE FIRST STRIDE [PARAMETERS]
+
+Does the one system call with FILE (a module to load, or a device to write to or
+read from) again and again, and each time lets another allocation that the kernel
+makes in it fail: the FIRST one, then the STRIDE-th after that, and so on, until
+none is left. See Documentation/fault-injection in the kernel, /proc/<pid>/fail-nth.
+
+Prints a line for each time it did not end well, or as it may:
+
+	N ERRNO what is wrong
+
+and at the end "calls N, failed M": how often it was done, and how often it said
+ENOMEM. Exits with 1 if something was wrong.
+"""
+
+import ctypes
+import errno
+import mmap
+import os
+import subprocess
+import sys
+
+SYS_FINIT_MODULE = 313
+LENGTH = 65536
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+# What stays behind if a load that failed is not undone.
+LEFT = ("/sys/module/dif_blk", "/dev/dif0", "/sys/kernel/debug/dif_blk", "/sys/block/dif0")
+
+
+class Armed:
+    """The N-th allocation of this thread fails while this is open."""
+
+    def __init__(self, number):
+        self.file = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+        self.number = number
+        self.reached = False
+
+    def __enter__(self):
+        os.write(self.file, str(self.number).encode())
+        return self
+
+    def __exit__(self, *_):
+        left = os.pread(self.file, 32, 0)
+        self.reached = int(left) == 0
+        os.write(self.file, b"0")
+        os.close(self.file)
+
+
+def load(path, parameters):
+    """Load the module; unload it again if that worked."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    arguments = parameters.encode()
+
+    def call(armed):
+        with armed:
+            status = LIBC.syscall(SYS_FINIT_MODULE, file, arguments, 0)
+            error = ctypes.get_errno() if status else 0
+        if error == 0:
+            subprocess.run(["rmmod", "dif_blk"], check=True)
+        left = [path for path in LEFT if os.path.exists(path)]
+        wrong = f"left: {' '.join(left)}" if left else ""
+        if error not in (0, errno.ENOMEM):
+            wrong += " neither loaded nor ENOMEM"
+        return error, wrong
+    return call
+
+
+def transfer(path, write):
+    """Write what is then read, or read what was written."""
+    file = os.open(path, os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
+    buffer = mmap.mmap(-1, LENGTH, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    content = os.urandom(LENGTH)
+    buffer[:] = content
+    os.pwrite(file, buffer, 0)
+    offset = 0
+
+    def call(armed):
+        nonlocal offset
+        # Each write goes where nothing was stored before: it allocates.
+        if write:
+            offset += LENGTH
+        buffer[:] = content if write else bytes(LENGTH)
+        error = 0
+        with armed:
+            try:
+                done = (os.pwrite if write else lambda f, b, o: os.preadv(f, [b], o))(
+                    file, buffer, offset)
+            except OSError as failure:
+                done, error = 0, failure.errno
+        if error not in (0, errno.ENOMEM):
+            return error, "neither done nor ENOMEM"
+        if error == 0 and done != LENGTH:
+            return error, f"only {done} bytes"
+        if error == 0:
+            buffer[:] = bytes(LENGTH)
+            os.preadv(file, [buffer], offset)
+            if buffer[:] != content:
+                return error, "other content"
+        return error, ""
+    return call
+
+
+def main():
+    what, path, first, stride = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    parameters = " ".join(sys.argv[5:])
+    call = load(path, parameters) if what == "load" else transfer(path, what == "write")
+    number, calls, failed, wrong = first, 0, 0, 0
+    while True:
+        armed = Armed(number)
+        error, complaint = call(armed)
+        calls += 1
+        failed += error == errno.ENOMEM
+        if complaint:
+            print(number, errno.errorcode.get(error, "ok"), complaint)
+            wrong += 1
+        if not armed.reached:
+            break
+        number += stride
+    print(f"calls {calls}, failed {failed}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every allocation made when the driver is loaded, and by reads and writes, fails
+# in turn: each time the operation ends well or with ENOMEM, and nothing is left
+# behind. Requests that the block layer fails reach the caller as EIO. Needs a
+# kernel with fault injection (KERNEL=debug).
+
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+readonly INJECT=/sys/kernel/debug
+if [ ! -d $INJECT/failslab ] || [ ! -d $INJECT/fail_make_request ]; then
+	ktap_print_header
+	ktap_skip_all "this kernel can't inject faults (make check KERNEL=debug)"
+	exit "$KSFT_SKIP"
+fi
+begin 11 python3
+
+# fail-nth counts every allocation that may fail, those that may sleep too.
+for attribute in failslab fail_page_alloc; do
+	echo 0 >$INJECT/$attribute/verbose
+	for ignore in "$INJECT/$attribute"/ignore-gfp-*; do
+		echo N >"$ignore"
+	done
+done
+echo 0 >$INJECT/fail_page_alloc/min-order
+
+module=$(modinfo -n dif_blk)
+each() {
+	"$HERE/fail_nth.py" "$@" >"$WORK/log" || {
+		cat "$WORK/log"
+		return 1
+	}
+	tail -n 1 "$WORK/log"
+}
+
+# summary NAME: a check that some did fail, and the numbers.
+summary() {
+	echo "# $1: $(tail -n 1 "$WORK/log")"
+	check "$1: some did fail" grep -q 'failed [1-9]' "$WORK/log"
+}
+
+unload
+check "load: each allocation fails in turn" each load "$module" 1 "$SHORTEN" size_mb=16
+summary load
+check "loading works after that" modprobe dif_blk size_mb=256 window_us=100
+check "write: each allocation fails in turn" each write "$DEV" 1 1
+echo "# write: $(tail -n 1 "$WORK/log")"
+check "read: each allocation fails in turn" each read "$DEV" 1 1
+echo "# read: $(tail -n 1 "$WORK/log")"
+check "nothing stored was found wrong" counter_is read_mismatches 0
+check "nothing had changed in flight" counter_is violations 0
+
+fails() {
+	local output
+	output=$(dd "$@" status=none 2>&1) && {
+		echo "it succeeded"
+		return 1
+	}
+	grep -q 'Input/output error' <<<"$output"
+}
+echo 0 >$INJECT/fail_make_request/verbose
+echo 100 >$INJECT/fail_make_request/probability
+echo -1 >$INJECT/fail_make_request/times
+echo 1 >/sys/block/dif0/make-it-fail
+check "a write that the block layer fails: EIO" fails if=/dev/zero of="$DEV" bs=4k count=1 oflag=direct
+check "a read that the block layer fails: EIO" fails if="$DEV" of=/dev/null bs=4k count=1 iflag=direct
+echo 0 >/sys/block/dif0/make-it-fail
+echo 0 >$INJECT/fail_make_request/probability
+check "after that both work" dd if="$DEV" of=/dev/null bs=4k count=1 iflag=direct status=none
+ktap_finished
