@@ -19,12 +19,14 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 IN_ROOT :=
 READY :=
 else
-KBUILD = $(IN_ROOT) make -j$$(nproc) -C $$($(ENV) path kdir) M=$(CURDIR) \
+# Another kernel than the stock one has a copy of the sources, in build/.
+BUILT = $$($(ENV) path built)
+KBUILD = $(IN_ROOT) make -j$$(nproc) -C $$($(ENV) path kdir) M=$(BUILT) \
 	$$($(ENV) path make_args) $(KBUILD_ARGS)
 # The job server of the make outside does not reach inside.
 IN_ROOT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS \
 	$(ENV) exec $(if $(INSTALL_MOD_PATH),--bind='$(abspath $(INSTALL_MOD_PATH))') --
-READY := setup
+READY := $(if $(filter-out stock,$(KERNEL)),copy,setup)
 # Variables of the command line that the kernel build knows.
 KBUILD_ARGS = $(foreach v,V W C CF CLIPPY KCFLAGS KRUSTFLAGS INSTALL_MOD_DIR \
 	INSTALL_MOD_STRIP,$(if $($(v)),$(v)='$($(v))')) \
@@ -39,7 +41,8 @@ help: ## list the targets
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z_-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n'; printf '%s\n' 'KDIR=TREE builds against your own kernel tree with this machine'\''s tools;' \
-		'V=1 shows commands; CLIPPY=1 runs clippy. See README.md and qemu/README.md.'
+		'V=1 shows commands; CLIPPY=1 runs clippy. KERNEL=debug: with a kernel that watches' \
+		'itself, built here once. See README.md and qemu/README.md.'
 
 .PHONY: doctor
 doctor: ## say what this machine lacks and what the cache holds
@@ -54,6 +57,14 @@ setup: ## make the environment: build root, kernel, guest image (minutes, once)
 .PHONY: modules
 modules: $(READY) ## build the modules
 	@$(KBUILD) modules
+
+# What git knows and was changed; what was built of the rest is up to date.
+.PHONY: copy
+copy: setup
+	@mkdir -p "$(BUILT)"
+	@git ls-files -z --cached --others --exclude-standard | \
+		while read -rd '' file; do [ ! -f "$$file" ] || printf '%s\0' "$$file"; done | \
+		$(ENV) exec -- rsync --checksum --links --perms --from0 --files-from=- ./ "$(BUILT)/"
 
 .PHONY: modules_install
 modules_install: $(READY) ## install them (INSTALL_MOD_PATH= as usual)
@@ -75,12 +86,13 @@ rust-analyzer: $(READY) ## write rust-project.json for an editor
 	@$(KBUILD) rust-analyzer
 ifndef KDIR
 	@# The compiler's own sources are in the build root.
-	@sed -i "s#\"/usr/#\"$$($(ENV) path root)/usr/#g" rust-project.json
+	@sed -i "s#\"/usr/#\"$$($(ENV) path root)/usr/#g" "$(BUILT)/rust-project.json"
 endif
 
 .PHONY: clean
 clean: ## remove what was built in this checkout
-	@if [ -n "$(KDIR)" ] || [ -e "$$($(ENV) path kdir)/Makefile" ]; then $(KBUILD) clean; fi
+	@if [ -n "$(KDIR)" ] || { [ -e "$$($(ENV) path kdir)/Makefile" ] && [ -e "$(BUILT)/Kbuild" ]; }; \
+		then $(KBUILD) clean; fi
 
 .PHONY: distclean
 distclean: clean ## also drop the cache: kernel, build root, guest image, targets

@@ -7,8 +7,9 @@
 # make it and of the keys of the artefacts it is made from, so a changed recipe
 # makes a new artefact next to the old one and clones with the same recipes
 # share one. It is made in tmp/ and renamed when it is complete: a directory
-# with the final name and a file .complete in it is always whole. Only the holder of the lock writes to
-# tmp/, so whatever is there when the lock is taken belonged to a dead run.
+# with the final name and a file .complete in it is always whole. Only the holder
+# of the lock writes to tmp/ (and building/, see derived.sh), so whatever is there
+# when the lock is taken belonged to a dead run.
 
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/stable-pages
 KERNEL=${KERNEL:-stock}
@@ -28,13 +29,25 @@ key_of() {
 	} | sha256sum | cut -c1-12
 }
 
+# kernel_key_of NAME ROOT_KEY
+kernel_key_of() {
+	key_of env.d/kernel.sh "kernels/$1.sh" \
+		inside/kernel-{fetch,choose.py,unpack,build} "$2"
+}
+
 # Paths of the artefacts of the present recipes, whether they exist or not.
 # Set once, before anything else runs.
 cache_resolve() {
 	local root_key kernel_key guest_key initramfs_key
 	root_key=$(key_of env.d/root.sh packages/root)
-	kernel_key=$(key_of env.d/kernel.sh "kernels/$KERNEL.sh" \
-		inside/kernel-{fetch,choose.py,unpack,build} "$root_key")
+	FROM=$(kernel_setting KERNEL_FROM)
+	FROM_DIR=
+	kernel_key=$(kernel_key_of "${FROM:-$KERNEL}" "$root_key")
+	if [ -n "$FROM" ]; then
+		# shellcheck disable=SC2034 # for derived.sh
+		FROM_DIR=$CACHE/kernel-$FROM-$kernel_key
+		kernel_key=$(derived_key_of "$kernel_key")
+	fi
 	guest_key=$(key_of env.d/{root,guest}.sh inside/guest-image packages/guest)
 	initramfs_key=$(key_of env.d/initramfs.sh inside/initramfs \
 		packages/initramfs-modules guest/init "$kernel_key")
@@ -111,15 +124,16 @@ cache_doctor() {
 
 # Names of the artefacts of the four kinds that present recipes do not make.
 cache_old() {
-	local dir kernel keep=" "
+	local dir name kernel keep=" "
 	for kernel in $(kernel_names); do
 		KERNEL=$kernel cache_resolve
 		keep+="$ROOT_DIR $KERNEL_DIR $GUEST_DIR $INITRAMFS_DIR "
 	done
 	cache_resolve
-	for dir in "$CACHE"/{root,kernel,guest,initramfs}-*; do
+	for dir in "$CACHE"/{root,kernel,guest,initramfs}-* "$CACHE"/building/*; do
 		[ -d "$dir" ] || continue
-		[[ $keep == *" $dir "* ]] || basename "$dir"
+		name=${dir##*/}
+		[[ $keep == *" $CACHE/$name "* ]] || printf '%s\n' "${dir#"$CACHE/"}"
 	done
 }
 

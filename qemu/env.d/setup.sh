@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2030,SC2031 # KERNEL is another in a subshell, on purpose
 # SPDX-License-Identifier: GPL-2.0
 #
 # The order in which the artefacts are made, and the paths of what is in them.
@@ -47,6 +48,7 @@ setup_interrupted() {
 setup_inside() {
 	local guest_pid=''
 	cd /
+	[ -z "$FROM" ] || STEPS=9
 	if ! cache_has "$GUEST_DIR"; then
 		# shellcheck disable=SC2034 # for the steps
 		GUEST_TMP=$(cache_tmp "$GUEST_DIR")
@@ -72,6 +74,11 @@ setup_kernel() {
 		step_cached 4 "kernel '$KERNEL'"
 		return
 	fi
+	if [ -n "$FROM" ]; then
+		(KERNEL=$FROM; cache_resolve; setup_kernel)
+		setup_derived
+		return
+	fi
 	# shellcheck disable=SC2034 # for the steps
 	KERNEL_TMP=$(cache_tmp "$KERNEL_DIR")
 	step 4 kernel-fetch "downloading the kernel, its headers and its source" kernel_fetch
@@ -79,25 +86,42 @@ setup_kernel() {
 	step 6 kernel-build "building the kernel's Rust crates" kernel_build
 }
 
+setup_derived() {
+	local progress
+	if derived_begin; then
+		step 7 "kernel-$KERNEL-copy" "copying the source of kernel '$FROM'" derived_copy
+	else
+		say "[7/$STEPS] a build that was interrupted goes on"
+	fi
+	derived_progress &
+	progress=$!
+	step 8 "kernel-$KERNEL-build" "building kernel '$KERNEL'; ten minutes or twenty" \
+		derived_build
+	kill "$progress"
+}
+
 setup_images() {
 	if ! cache_has "$GUEST_DIR"; then
-		step 7 guest-image "the guest's disk image" guest_image
+		step "$STEPS" guest-image "the guest's disk image" guest_image
 	fi
 	if ! cache_has "$INITRAMFS_DIR"; then
-		step 7 initramfs "the guest's initramfs" initramfs_build
+		step "$STEPS" initramfs "the guest's initramfs" initramfs_build
 	fi
 }
 
 path_names() {
-	echo "cache root kernel kdir release vmlinuz docs make_args modules guest initramfs cargo target qemu"
+	echo "cache root kernel kdir release vmlinuz docs make_args built modules guest initramfs cargo target qemu"
 }
 
-# What every make in the kernel's tree has to be told (LLVM=... for one).
-kernel_make_args() (
-	# shellcheck source=/dev/null
-	. "$QEMU_DIR/kernels/$KERNEL.sh"
-	echo "${KERNEL_MAKE_ARGS:-}"
-)
+# Where modules are built and looked for. Another kernel than the stock one has a
+# copy of the sources: objects of two kernels in one tree would get mixed up.
+modules_built() {
+	if [ "$KERNEL" = stock ]; then
+		echo "$CHECKOUT"
+	else
+		echo "$CHECKOUT/build/$KERNEL"
+	fi
+}
 
 # path_of NAME
 path_of() {
@@ -112,7 +136,8 @@ path_of() {
 	modules)	echo "$KERNEL_DIR/lib/modules" ;;
 	guest)		echo "$GUEST_DIR/guest.img" ;;
 	initramfs)	echo "$INITRAMFS_DIR/initramfs.cpio" ;;
-	make_args)	kernel_make_args ;;
+	make_args)	kernel_setting KERNEL_MAKE_ARGS ;;
+	built)		modules_built ;;
 	cargo)		echo "$CACHE/cargo" ;;
 	target)		echo "$CACHE/target" ;;
 	qemu)		echo "$ROOT_DIR/usr/bin/qemu-system-x86_64" ;;

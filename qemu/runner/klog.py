@@ -25,6 +25,8 @@ OFFENDING = re.compile("|".join((
     r"Invalid wait context|bad unlock balance|held lock freed|lock held when returning",
     r"\b(KASAN|KCSAN|KMSAN|KFENCE|UBSAN): ",
     r"kmemleak: \d+ new suspected",
+    r"kmemleak: .*detector disabled",
+    r"turning off the locking correctness validator",
     r"\bODEBUG: ",
     r"(list_add|list_del) corruption",
     r"refcount_t: ",

@@ -35,7 +35,7 @@ def parser():
     """The parser, for --help as well."""
     p = Parser(prog="qemu/run", epilog=EPILOG,
                usage="qemu/run [options] -- COMMAND [ARGUMENT...]",
-               description="Run COMMAND in a virtual machine with the stock kernel.",
+               description="Run COMMAND in a virtual machine.",
                formatter_class=argparse.RawDescriptionHelpFormatter)
     add = p.add_argument
     add("--timeout", type=float, metavar="SECONDS",
@@ -48,7 +48,7 @@ def parser():
     add("--disk", action="append", default=[], metavar="FILE|SIZE",
         help="one more virtio disk: an image file, or an empty one of that size (64M)")
     add("--modules", metavar="DIR",
-        help="where the built .ko files are (default: this checkout)")
+        help="where the built .ko files are (default: where make modules puts them)")
     add("--out", metavar="DIR", help="host directory at /out, read and write")
     add("--put", action="append", default=[], metavar="FILE:GUESTPATH",
         help="copy a file or directory of the host into the guest first")

@@ -12,14 +12,15 @@ import subprocess
 import tempfile
 
 from .errors import RunError
-from .paths import CHECKOUT, QEMU, enter
+from .paths import QEMU, enter
 
 # Directories of modules that are kept; one that a guest uses is never dropped.
 KEPT_STAGES = 4
 
 
 def find_modules(directory):
-    """The .ko files below a directory. In a checkout: what the last build made."""
+    """The .ko files below a directory. In a checkout: what the last build made, and
+    not what is in build/, made for other kernels."""
     order = os.path.join(directory, "modules.order")
     found = []
     if os.path.exists(order):
@@ -30,7 +31,7 @@ def find_modules(directory):
                     found.append(path)
     if not found:
         for top, dirs, files in os.walk(directory):
-            dirs[:] = sorted(d for d in dirs if not d.startswith("."))
+            dirs[:] = sorted(d for d in dirs if not d.startswith(".") and d != "build")
             found.extend(os.path.join(top, f) for f in sorted(files) if f.endswith(".ko"))
     names = [os.path.basename(path) for path in found]
     twice = {name for name in names if names.count(name) > 1}
@@ -45,7 +46,7 @@ def modules(paths, directory):
 
     Made on the host: depmod is slow in an emulated guest.
     """
-    ours = find_modules(directory or CHECKOUT)
+    ours = find_modules(directory or paths["built"])
     digest = hashlib.sha256(paths["modules"].encode())
     for path in ours:
         with open(path, "rb") as file:

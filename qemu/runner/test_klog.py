@@ -25,7 +25,10 @@ class Offending(unittest.TestCase):
                 "inconsistent lock state",
                 "BUG: KASAN: slab-use-after-free in f",
                 "UBSAN: array-index-out-of-bounds in f.c:1",
-                "kmemleak: 2 new suspected memory leaks",
+                "kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+                "kmemleak: Kernel memory leak detector disabled",
+                "INFO: trying to register non-static key.\n"
+                "turning off the locking correctness validator.",
                 "Kernel panic - not syncing: sysrq triggered crash"):
             self.assertTrue(klog.offending(f"[    1.000000] {line}"), line)
 

@@ -2,8 +2,9 @@
 
 //! KUnit tests of the crate `storage`: what can only be seen inside a kernel.
 //!
-//! Built where the kernel has KUnit built in (`KERNEL=debug`). Loading the module runs them; results are
-//! in the log, and in debugfs under `kunit/storage_block/`. The selftest `kunit.sh` does both.
+//! Built where the kernel has KUnit built in (`KERNEL=debug`). Writing to `run` in debugfs, under
+//! `kunit/storage_block/`, runs them, and `results` has what they said. The selftest `kunit.sh` does
+//! both. The kernel must have been started with `kunit.enable=1`.
 
 use kernel::{
     c_str,

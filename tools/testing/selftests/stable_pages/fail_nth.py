@@ -11,8 +11,9 @@ Prints a line for each time it did not end well, or as it may:
 
 	N ERRNO what is wrong
 
-and at the end "calls N, failed M": how often it was done, and how often it said
-ENOMEM. Exits with 1 if something was wrong.
+and at the end "allocations A, calls N, failed M": how many allocations there are,
+how often it was done, and how often it said ENOMEM. Exits with 1 if something was
+wrong.
 """
 
 import ctypes
@@ -37,6 +38,7 @@ class Armed:
         self.file = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
         self.number = number
         self.reached = False
+        self.counted = 0
 
     def __enter__(self):
         os.write(self.file, str(self.number).encode())
@@ -45,6 +47,7 @@ class Armed:
     def __exit__(self, *_):
         left = os.pread(self.file, 32, 0)
         self.reached = int(left) == 0
+        self.counted = self.number - int(left)
         os.write(self.file, b"0")
         os.close(self.file)
 
@@ -108,6 +111,8 @@ def main():
     parameters = " ".join(sys.argv[5:])
     call = load(path, parameters) if what == "load" else transfer(path, what == "write")
     number, calls, failed, wrong = first, 0, 0, 0
+    all_of_them = Armed(1 << 30)
+    call(all_of_them)
     while True:
         armed = Armed(number)
         error, complaint = call(armed)
@@ -119,7 +124,7 @@ def main():
         if not armed.reached:
             break
         number += stride
-    print(f"calls {calls}, failed {failed}")
+    print(f"allocations {all_of_them.counted}, calls {calls}, failed {failed}")
     return 1 if wrong else 0
 
 
