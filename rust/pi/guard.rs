@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The guard tag.
+//!
+//! A [`Tuple`](crate::Tuple) holds it as a number and stores it big endian. The two checksums of C
+//! differ in what they return: `crc_t10dif()` a number, which `block/t10-pi.c` stores with
+//! `cpu_to_be16()`; `ip_compute_csum()` two bytes in memory's order, which it stores as they are.
+//! [`Guard`] knows which it has, so both come out as the kernel and the standards have them.
 
-/// A 16-bit checksum of the data of one protection interval.
+/// A 16-bit checksum of the data of one protection interval, all of its bytes.
 pub type GuardFn = fn(&[u8]) -> u16;
 
 /// Which checksum guards the data. The function is the caller's.

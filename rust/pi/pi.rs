@@ -11,7 +11,7 @@
 //!
 //! | module | subject |
 //! | --- | --- |
-//! | [`tuple`] | the eight bytes, encoded and decoded |
+//! | [`mod@tuple`] | the eight bytes, encoded and decoded |
 //! | [`guard`] | the guard tag: which checksum, in which byte order |
 //! | [`profile`] | making and checking tuples, by DIF type |
 //!

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Making and checking tuples.
+//!
+//! SBC-4, section "Protection information model". What the application tag is compared with, and
+//! the first reference tag of type 2, come with a command: EXPECTED INITIAL LOGICAL BLOCK REFERENCE
+//! TAG, EXPECTED LOGICAL BLOCK APPLICATION TAG, LOGICAL BLOCK APPLICATION TAG MASK.
 
 use crate::{Guard, Tuple};
 use core::fmt;
@@ -17,8 +21,8 @@ pub enum Type {
 }
 
 impl Type {
-    /// The reference tag of the interval that comes `index` intervals after one with tag `initial`.
-    /// It wraps at 2³².
+    /// The reference tag of the interval that comes `index` protection intervals after one with
+    /// tag `initial`. It wraps at 2³² for types 1 and 2, and is the same for all of type 3.
     pub const fn ref_tag(self, initial: u32, index: u64) -> u32 {
         match self {
             // Counting modulo 2³² is what the standard asks for: the cut is meant.
@@ -60,7 +64,10 @@ impl Profile {
         self.kind
     }
 
-    /// The tuple of one interval. The tags are stored as they are.
+    /// The tuple of one interval, whose bytes are `data`. The tags are stored as they are: an
+    /// `app_tag` of [`Tuple::ESCAPE_APP_TAG`] makes a tuple that is never checked (type 3: with a
+    /// `ref_tag` of [`Tuple::ESCAPE_REF_TAG`]). For `ref_tag` see [`lba_ref_tag`] and
+    /// [`Type::ref_tag`].
     pub fn generate(&self, data: &[u8], app_tag: u16, ref_tag: u32) -> Tuple {
         Tuple {
             guard: self.guard.of(data),
@@ -69,9 +76,13 @@ impl Profile {
         }
     }
 
-    /// Checks one interval against its tuple: the guard, then the application tag if one is expected,
-    /// then the reference tag unless the type is 3. The first that is wrong is the error. A tuple
-    /// that says so is not checked at all.
+    /// Checks one interval, whose bytes are `data`, against its tuple: the guard, then the
+    /// application tag if one is expected, then the reference tag unless the type is 3. A tuple that
+    /// says so is not checked at all.
+    ///
+    /// # Errors
+    ///
+    /// The first that is wrong.
     pub fn verify(&self, tuple: &Tuple, data: &[u8], expected: Expected) -> Result<(), Mismatch> {
         if self.kind.escapes(tuple) {
             return Ok(());
@@ -83,13 +94,12 @@ impl Profile {
                 found: tuple.guard,
             });
         }
-        if let Some(app_tag) = expected.app_tag {
-            if tuple.app_tag != app_tag {
-                return Err(Mismatch::AppTag {
-                    expected: app_tag,
-                    found: tuple.app_tag,
-                });
-            }
+        if (tuple.app_tag ^ expected.app_tag) & expected.app_tag_mask != 0 {
+            return Err(Mismatch::AppTag {
+                expected: expected.app_tag,
+                found: tuple.app_tag,
+                mask: expected.app_tag_mask,
+            });
         }
         if self.kind != Type::Three && tuple.ref_tag != expected.ref_tag {
             return Err(Mismatch::RefTag {
@@ -105,7 +115,9 @@ impl Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     ref_tag: u32,
-    app_tag: Option<u16>,
+    app_tag: u16,
+    /// The bits of it that are compared: none if it may be any.
+    app_tag_mask: u16,
 }
 
 impl Expected {
@@ -113,14 +125,21 @@ impl Expected {
     pub const fn new(ref_tag: u32) -> Self {
         Self {
             ref_tag,
-            app_tag: None,
+            app_tag: 0,
+            app_tag_mask: 0,
         }
     }
 
     /// This application tag, too.
     pub const fn app_tag(self, app_tag: u16) -> Self {
+        self.app_tag_masked(app_tag, u16::MAX)
+    }
+
+    /// An application tag with those bits of this one that are set in `mask`, too.
+    pub const fn app_tag_masked(self, app_tag: u16, mask: u16) -> Self {
         Self {
-            app_tag: Some(app_tag),
+            app_tag,
+            app_tag_mask: mask,
             ..self
         }
     }
@@ -142,6 +161,8 @@ pub enum Mismatch {
         expected: u16,
         /// The one in the tuple.
         found: u16,
+        /// The bits that were compared.
+        mask: u16,
     },
     /// The data belongs somewhere else.
     RefTag {
@@ -161,8 +182,16 @@ impl fmt::Display for Mismatch {
                     "guard tag is {found:#06x}, the data's is {expected:#06x}"
                 )
             }
-            Self::AppTag { expected, found } => {
-                write!(f, "application tag is {found:#06x}, not {expected:#06x}")
+            Self::AppTag {
+                expected,
+                found,
+                mask,
+            } => {
+                write!(f, "application tag is {found:#06x}, not {expected:#06x}")?;
+                if *mask != u16::MAX {
+                    write!(f, " in the bits {mask:#06x}")?;
+                }
+                Ok(())
             }
             Self::RefTag { expected, found } => {
                 write!(f, "reference tag is {found:#010x}, not {expected:#010x}")

@@ -60,10 +60,15 @@ fn crc_of_the_published_check_string() {
 #[test]
 fn crc_of_the_vectors_in_sbc() {
     let up: Vec<u8> = (0..32).collect();
+    let down: Vec<u8> = (0xe0..=0xff).rev().collect();
+    let mut two = [0; 32];
+    two[..2].fill(0xff);
     for (data, crc) in [
         (&[0; 32][..], 0x0000),
         (&[0xff; 32][..], 0xa293),
         (&up, 0x0224),
+        (&two, 0x21b8),
+        (&down, 0xa0b7),
     ] {
         assert_eq!(Guard::Crc(t10dif).of(data), crc);
     }
@@ -76,6 +81,23 @@ fn ip_checksum_of_the_example_in_rfc_1071() {
     let tuple = Profile::new(Type::One, Guard::Ip(ip_csum)).generate(&data, 0, 0);
     assert_eq!(tuple.guard, 0x220d);
     assert_eq!(tuple.encode()[..2], [0x22, 0x0d]);
+}
+
+#[test]
+fn a_mask_says_which_bits_of_the_application_tag_count() {
+    let profile = crc_profile(Type::One);
+    let data = [3; 512];
+    let tuple = profile.generate(&data, 0x1234, 1);
+    let verify = |app_tag, mask| {
+        let expected = Expected::new(1).app_tag_masked(app_tag, mask);
+        profile.verify(&tuple, &data, expected)
+    };
+    assert_eq!(verify(0xff34, 0x00ff), Ok(()));
+    assert_eq!(verify(0xffff, 0), Ok(()));
+    assert_eq!(
+        format!("{}", verify(0x1134, 0xff00).unwrap_err()),
+        "application tag is 0x1234, not 0x1134 in the bits 0xff00"
+    );
 }
 
 #[test]
@@ -168,6 +190,18 @@ proptest! {
         prop_assert_eq!(Guard::Crc(t10dif).of(&data), judge);
     }
 
+    /// The second judge of the IP checksum: RFC 1071 in the network's order, whatever ours is.
+    #[test]
+    fn the_ip_checksum_is_stored_in_the_networks_order(data in interval()) {
+        let sum: u64 = data.chunks(2).map(|w| u64::from(u16::from_be_bytes([w[0], w[1]]))).sum();
+        let folded = match sum % 0xffff {
+            0 if sum != 0 => 0xffff,
+            rest => rest,
+        };
+        let tuple = Profile::new(Type::One, Guard::Ip(ip_csum)).generate(&data, 0, 0);
+        prop_assert_eq!(tuple.encode()[..2].to_vec(), (!(folded as u16)).to_be_bytes().to_vec());
+    }
+
     #[test]
     fn decoding_undoes_encoding(bytes in any::<[u8; Tuple::SIZE]>()) {
         prop_assert_eq!(Tuple::decode(bytes).encode(), bytes);
@@ -184,21 +218,45 @@ proptest! {
         prop_assert_eq!(profile.verify(&tuple, &data, expected), Ok(()));
     }
 
-    /// A CRC of 16 bits finds each burst of up to 16 bits, of which a flipped bit is the shortest.
+    /// As a device does it: the reference tag of each interval from that of the first, also where
+    /// they wrap. One that is read from another place is found.
+    #[test]
+    fn reference_tags_count_on(
+        kind in any_type(), first in (u64::from(u32::MAX) - 8)..=(1 << 33), count in 2u64..16,
+        data in interval(), app_tag in 0..Tuple::ESCAPE_APP_TAG,
+    ) {
+        let profile = crc_profile(kind);
+        let initial = lba_ref_tag(first);
+        for n in 0..count {
+            let tuple = profile.generate(&data, app_tag, kind.ref_tag(initial, n));
+            if kind != Type::Three {
+                prop_assert_eq!(tuple.ref_tag, lba_ref_tag(first + n));
+            }
+            let next = Expected::new(kind.ref_tag(initial, n + 1));
+            prop_assert_eq!(
+                profile.verify(&tuple, &data, Expected::new(kind.ref_tag(initial, n))), Ok(()));
+            prop_assert_eq!(profile.verify(&tuple, &data, next).is_ok(), kind == Type::Three);
+        }
+    }
+
+    /// A CRC of 16 bits finds each burst of up to 16 bits, of which a flipped bit is the shortest,
+    /// in the data, in the guard, or across both.
     #[test]
     fn a_burst_of_errors_is_found(
         kind in any_type(), data in interval(), at: prop::sample::Index, burst in 1u16..,
     ) {
         let profile = crc_profile(kind);
-        let tuple = profile.generate(&data, 1, 2);
+        let mut tuple = profile.generate(&data, 1, 2);
         let mut changed = data.clone();
-        let bit = at.index(data.len() * 8 - 15);
+        changed.extend(tuple.guard.to_be_bytes());
+        let bit = at.index(changed.len() * 8 - 15);
         for n in 0..16 {
             if (burst >> n) & 1 == 1 {
                 changed[(bit + n) / 8] ^= 0x80 >> ((bit + n) % 8);
             }
         }
-        let found = profile.verify(&tuple, &changed, Expected::new(2));
+        tuple.guard = u16::from_be_bytes([changed[data.len()], changed[data.len() + 1]]);
+        let found = profile.verify(&tuple, &changed[..data.len()], Expected::new(2));
         let is_guard = matches!(found, Err(Mismatch::Guard { .. }));
         prop_assert!(is_guard, "{:?}", found);
     }
