@@ -7,8 +7,11 @@ import re
 import tree
 
 RULES = (
-    (re.compile(r"(?<![\w./-])/(home|Users)/\w"), "a path in somebody's home"),
+    (re.compile(r"(?<![\w./})-])/(home|Users|root)/[\w.]"), "a path in somebody's home"),
     (re.compile(r"https?://[^ /]*/(debian|simple|crates|artifactory)(/|\b)"),
+     "the host of a package registry or mirror"),
+    (re.compile(r"\b(((deb|security|ftp(\.\w+)?|snapshot)\.debian|(static|index)\.crates"
+                r"|registry\.npmjs|proxy\.golang)\.(org|io)|files\.pythonhosted\.org)\b"),
      "the host of a package registry or mirror"),
     (re.compile(r"^\s*(deb|URIs:?)\s.*https?://"), "the host of a package mirror"),
     (re.compile(r"[ \t]+$"), "white space at the end of the line"),

@@ -5,31 +5,35 @@
 import os
 import re
 
+import rust_source
 import tree
 
 # Where it may stand.
 ALLOWED = ("rust/storage/", "rust/bindings/", "tools/wac/src/mapping.rs")
 # Crates that must forbid it: each file that is a crate root here.
 FORBIDDEN = ("samples/", "rust/pi/", "rust/ext2/", "rust/stability/")
+# Where cargo looks for one that is not named.
+DEFAULT_ROOTS = ("src/lib.rs", "src/main.rs")
 
+# Literals are blank in what these see: `extern "C"` is `extern`.
 UNSAFE = re.compile(r"\bunsafe\b")
-NEEDS_SAFETY = re.compile(r"\bunsafe\s*(\{|impl\b)")
-# `unsafe fn(..)` and `unsafe extern "C" fn(` are types, where no name follows.
-NEEDS_CONTRACT = re.compile(r'\bunsafe\s+(extern\s+"C"\s+)?fn\s+\w')
+NEEDS_SAFETY = re.compile(r"unsafe\s*(\{|\(|impl\b|extern\s*\{)")
+# Where no name follows it is the type of a pointer.
+NEEDS_CONTRACT = re.compile(r"unsafe\s+((extern\s+)?fn\s+\w|trait\b)")
 FORBIDS = "#![forbid(unsafe_code)]"
 
 
-def code_of(line):
-    """A line without its strings and comments, near enough for one word."""
-    line = re.sub(r'b?"(\\.|[^"\\])*"', '""', line)
-    return line.split("//")[0]
-
-
 def crate_roots(top, names):
-    """The .rs files in a forbidding folder that a Kbuild or Cargo.toml beside them names."""
+    """The crate roots in forbidding folders: .rs files that a Kbuild or Cargo.toml beside them
+    names, and where cargo looks for them."""
     for name in names:
         folder, base = os.path.split(name)
-        if not name.endswith(".rs") or not name.startswith(FORBIDDEN):
+        if not name.startswith(FORBIDDEN):
+            continue
+        if base == "Cargo.toml":
+            yield from (path for path in (os.path.join(folder, root) for root in DEFAULT_ROOTS)
+                        if path in names)
+        if not name.endswith(".rs"):
             continue
         stem = base[:-len(".rs")]
         for build, needle in (("Kbuild", f"{stem}.o"), ("Cargo.toml", f'"{base}"')):
@@ -39,41 +43,60 @@ def crate_roots(top, names):
                 break
 
 
-def comment_above(lines, number):
-    """The comments and attributes that stand directly above a line, and what the statement
-    begins with: rustfmt may have put `unsafe` on a later line of it."""
+def comment_above(code, comments, number):
+    """The comments that stand directly above line `number`, attributes aside, or above the
+    statement whose later line it is: rustfmt may have put `unsafe` there."""
     above = []
-    for line in reversed(lines[max(0, number - 30):number]):
-        text = line.strip()
-        if text.startswith(("//", "#[")) or not above and not text.endswith((";", "}", "{")):
-            above.append(text)
-        else:
+    in_attribute = False
+    for line, comment in zip(reversed(code[:number]), reversed(comments[:number])):
+        line = line.strip()
+        if in_attribute or line.startswith("#[") or line == ")]":
+            in_attribute = not line.startswith("#[")
+        elif line:
+            # Code: of the same statement, or what was argued above is for something else.
+            if above or line.endswith((";", ",", "{", "}")) or UNSAFE.search(line):
+                break
+        elif not comment.strip():
             break
+        if comment.strip():
+            above.append(comment)
     return "\n".join(above)
+
+
+def find_in(text):
+    """Yields line and fault of each `unsafe` of a file where it may stand."""
+    all_code, all_comments = rust_source.split(text)
+    code, comments = all_code.split("\n"), all_comments.split("\n")
+    for match in UNSAFE.finditer(all_code):
+        number = all_code.count("\n", 0, match.start())
+        above = comment_above(code, comments, number)
+        if NEEDS_SAFETY.match(all_code, match.start()) \
+                and "SAFETY:" not in above + comments[number]:
+            yield number + 1, "`unsafe` without a `// SAFETY:` comment"
+        contract = NEEDS_CONTRACT.match(all_code, match.start())
+        if contract and "# Safety" not in above:
+            what = "trait" if contract[1] == "trait" else "fn"
+            yield number + 1, f"`unsafe {what}` without a `# Safety` section"
 
 
 def find(top):
     """Yields what is wrong."""
     names = set(tree.files(top))
-    for name in sorted(crate_roots(top, names)):
-        if not any(line.strip() == FORBIDS for line in tree.lines(top, name)):
+    for name in sorted(set(crate_roots(top, names))):
+        code, _ = rust_source.split("\n".join(tree.lines(top, name)))
+        if FORBIDS not in (line.strip() for line in code.split("\n")):
             yield name, 1, f"crate root without {FORBIDS}"
     for name in sorted(names):
         if not name.endswith(".rs"):
             continue
-        lines = tree.lines(top, name)
-        for number, line in enumerate(lines):
-            code = code_of(line)
-            if not UNSAFE.search(code):
-                continue
-            if not name.startswith(ALLOWED):
-                yield name, number + 1, "`unsafe` outside rust/storage"
-                continue
-            above = comment_above(lines, number)
-            if NEEDS_SAFETY.search(code) and "SAFETY:" not in above + line:
-                yield name, number + 1, "`unsafe` without a `// SAFETY:` comment"
-            if NEEDS_CONTRACT.search(code) and "# Safety" not in above:
-                yield name, number + 1, "`unsafe fn` without a `# Safety` section"
+        text = "\n".join(tree.lines(top, name))
+        if name.startswith(ALLOWED):
+            for number, what in find_in(text):
+                yield name, number, what
+        else:
+            code, _ = rust_source.split(text)
+            for match in UNSAFE.finditer(code):
+                yield name, code.count("\n", 0, match.start()) + 1, "`unsafe` outside rust/storage"
 
 
 if __name__ == "__main__":
