@@ -110,7 +110,7 @@ setup_images() {
 }
 
 path_names() {
-	echo "cache root kernel kdir release vmlinuz docs make_args built modules guest initramfs cargo target qemu"
+	echo "cache root kernel kdir release vmlinuz docs make_args append built modules guest initramfs cargo target qemu"
 }
 
 # Where modules are built and looked for. Another kernel than the stock one has a
@@ -120,6 +120,16 @@ modules_built() {
 		echo "$CHECKOUT"
 	else
 		echo "$CHECKOUT/build/$KERNEL"
+	fi
+}
+
+# Words for the kernel's command line; not in the key, nothing is built with them.
+kernel_append() {
+	local file=$QEMU_DIR/kernels/$KERNEL.append
+	if [ -f "$file" ]; then
+		grep -v -e '^#' -e '^$' "$file" | paste -sd ' '
+	else
+		echo
 	fi
 }
 
@@ -137,6 +147,7 @@ path_of() {
 	guest)		echo "$GUEST_DIR/guest.img" ;;
 	initramfs)	echo "$INITRAMFS_DIR/initramfs.cpio" ;;
 	make_args)	kernel_setting KERNEL_MAKE_ARGS ;;
+	append)		kernel_append ;;
 	built)		modules_built ;;
 	cargo)		echo "$CACHE/cargo" ;;
 	target)		echo "$CACHE/target" ;;

@@ -37,7 +37,7 @@ class Machine:
         self._command += self._ports(options)
 
     def _machine(self, options, paths, accel):
-        arguments = [KERNEL_ARGUMENTS, *options.append]
+        arguments = [KERNEL_ARGUMENTS, paths["append"], *options.append]
         command = [
             "qemu-system-x86_64", "-M", "q35", *accel, "-smp", str(options.smp),
             "-m", options.mem, "-nodefaults", "-no-user-config", "-display", "none",

@@ -14,7 +14,7 @@ if [ ! -d $INJECT/failslab ] || [ ! -d $INJECT/fail_make_request ]; then
 	ktap_skip_all "this kernel can't inject faults (make check KERNEL=debug)"
 	exit "$KSFT_SKIP"
 fi
-begin 11 python3
+begin 10 python3
 
 # fail-nth counts every allocation that may fail, those that may sleep too.
 for attribute in failslab fail_page_alloc; do
