@@ -34,7 +34,7 @@ use kernel::{
 pub struct GenDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     // Dropped after the disk is gone.
-    _tags: Arc<TagSet<T>>,
+    tags: Arc<TagSet<T>>,
 }
 
 // SAFETY: A disk is not tied to a thread, and what it owns is `Send`.
@@ -105,7 +105,7 @@ impl<T: Operations> GenDisk<T> {
         // INVARIANT: The disk was added, with `data` in its queue.
         Ok(Self {
             disk: NonNull::new(disk.dismiss()).ok_or(ENOMEM)?,
-            _tags: tags,
+            tags,
         })
     }
 }
@@ -120,6 +120,9 @@ impl<T: Operations> Drop for GenDisk<T> {
         unsafe { bindings::del_gendisk(disk) };
         // SAFETY: Drops the reference that `__blk_mq_alloc_disk()` gave us.
         unsafe { bindings::put_disk(disk) };
+        // No request is left, but the callback that ended the last one may not have returned, and
+        // still hold `data`.
+        self.tags.wait_for_callbacks();
         // SAFETY: By the type's invariant. No callback runs any more.
         drop(unsafe { T::QueueData::from_foreign(data) });
     }

@@ -105,6 +105,16 @@ impl<T: Operations> TagSet<T> {
     pub(super) fn as_ptr(&self) -> *mut bindings::blk_mq_tag_set {
         self.set.get()
     }
+
+    /// Waits until all callbacks that are running have returned. May sleep; not from a callback.
+    pub(super) fn wait_for_callbacks(&self) {
+        // SAFETY: The set is allocated by the type's invariant. blk-mq calls `queue_rq` in a read-side
+        // section of the set's SRCU, whose end this waits for.
+        unsafe { bindings::blk_mq_wait_quiesce_done(self.set.get()) };
+        // SAFETY: The workqueue lives as long as `self`. `Operations::deferred` runs on it and
+        // nowhere else.
+        unsafe { bindings::__flush_workqueue(self.workqueue.0.as_ptr()) };
+    }
 }
 
 #[pinned_drop]
