@@ -19,7 +19,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 IN_ROOT :=
 READY :=
 else
-# Another kernel than the stock one has a copy of the sources, in build/.
+# Another kernel than the stock one has a copy of the sources, in the cache.
 BUILT = $$($(ENV) path built)
 KBUILD = $(IN_ROOT) make -j$$(nproc) -C $$($(ENV) path kdir) M=$(BUILT) \
 	$$($(ENV) path make_args) $(KBUILD_ARGS)
@@ -61,7 +61,7 @@ modules: $(READY) ## build the modules
 # What git knows and was changed; what was built of the rest is up to date.
 .PHONY: copy
 copy: setup
-	@mkdir -p "$(BUILT)"
+	@mkdir -p "$(BUILT)" && pwd >"$(BUILT)/.checkout"
 	@git ls-files -z --cached --others --exclude-standard | \
 		while read -rd '' file; do [ ! -f "$$file" ] || printf '%s\0' "$$file"; done | \
 		$(ENV) exec -- rsync --checksum --links --perms --from0 --files-from=- ./ "$(BUILT)/"

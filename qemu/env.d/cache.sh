@@ -122,7 +122,8 @@ cache_doctor() {
 	[ ! -d "$CACHE" ] || say "  size: $(du -sh "$CACHE" 2>/dev/null | cut -f1)"
 }
 
-# Names of the artefacts of the four kinds that present recipes do not make.
+# Names of the artefacts of the four kinds that present recipes do not make, and of
+# copies of checkouts that are gone.
 cache_old() {
 	local dir name kernel keep=" "
 	for kernel in $(kernel_names); do
@@ -134,6 +135,10 @@ cache_old() {
 		[ -d "$dir" ] || continue
 		name=${dir##*/}
 		[[ $keep == *" $CACHE/$name "* ]] || printf '%s\n' "${dir#"$CACHE/"}"
+	done
+	for dir in "$CACHE"/sources/*; do
+		[ -d "$dir" ] || continue
+		[ -e "$(cat "$dir/.checkout" 2>/dev/null)/Kbuild" ] || printf '%s\n' "${dir#"$CACHE/"}"
 	done
 }
 

@@ -114,12 +114,13 @@ path_names() {
 }
 
 # Where modules are built and looked for. Another kernel than the stock one has a
-# copy of the sources: objects of two kernels in one tree would get mixed up.
+# copy of the sources: objects of two kernels in one tree would get mixed up. Not in
+# the checkout, where an editor would find each crate twice.
 modules_built() {
 	if [ "$KERNEL" = stock ]; then
 		echo "$CHECKOUT"
 	else
-		echo "$CHECKOUT/build/$KERNEL"
+		echo "$CACHE/sources/$KERNEL-$(key_of "$CHECKOUT")"
 	fi
 }
 

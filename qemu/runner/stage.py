@@ -19,8 +19,7 @@ KEPT_STAGES = 4
 
 
 def find_modules(directory):
-    """The .ko files below a directory. In a checkout: what the last build made, and
-    not what is in build/, made for other kernels."""
+    """The .ko files below a directory: what the last build there made, or else all."""
     order = os.path.join(directory, "modules.order")
     found = []
     if os.path.exists(order):
@@ -31,7 +30,7 @@ def find_modules(directory):
                     found.append(path)
     if not found:
         for top, dirs, files in os.walk(directory):
-            dirs[:] = sorted(d for d in dirs if not d.startswith(".") and d != "build")
+            dirs[:] = sorted(d for d in dirs if not d.startswith("."))
             found.extend(os.path.join(top, f) for f in sorted(files) if f.endswith(".ko"))
     names = [os.path.basename(path) for path in found]
     twice = {name for name in names if names.count(name) > 1}
