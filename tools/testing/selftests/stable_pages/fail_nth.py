@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""fail_nth.py load|write|read FILE FIRST STRIDE [PARAMETERS]
+"""fail_nth.py load|write|read FILE [PARAMETERS]
 
 Does the one system call with FILE (a module to load, or a device to write to or
 read from) again and again, and each time lets another allocation that the kernel
-makes in it fail: the FIRST one, then the STRIDE-th after that, and so on, until
-none is left. See Documentation/fault-injection in the kernel, /proc/<pid>/fail-nth.
+makes in it fail, from the first one until none is left: /proc/<pid>/fail-nth. When
+a module is loaded, those that are made in its init.
 
 Prints a line for each time it did not end well, or as it may:
 
@@ -16,12 +16,15 @@ how often it was done, and how often it said ENOMEM. Exits with 1 if something w
 wrong.
 """
 
+import contextlib
 import ctypes
 import errno
 import mmap
 import os
 import subprocess
 import sys
+
+import faults
 
 SYS_FINIT_MODULE = 313
 LENGTH = 65536
@@ -106,26 +109,36 @@ def transfer(path, write):
     return call
 
 
-def main():
-    what, path, first, stride = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    parameters = " ".join(sys.argv[5:])
-    call = load(path, parameters) if what == "load" else transfer(path, what == "write")
-    number, calls, failed, wrong = first, 0, 0, 0
+def each(call):
+    """Let one allocation after the other fail, and say how that went."""
+    number, failed, wrong = 0, 0, 0
     all_of_them = Armed(1 << 30)
     call(all_of_them)
-    while True:
+    reached = True
+    while reached:
+        number += 1
         armed = Armed(number)
         error, complaint = call(armed)
-        calls += 1
         failed += error == errno.ENOMEM
         if complaint:
             print(number, errno.errorcode.get(error, "ok"), complaint)
             wrong += 1
-        if not armed.reached:
-            break
-        number += stride
-    print(f"allocations {all_of_them.counted}, calls {calls}, failed {failed}")
+        reached = armed.reached
+    print(f"allocations {all_of_them.counted}, calls {number}, failed {failed}")
     return 1 if wrong else 0
+
+
+def main():
+    what, path = sys.argv[1:3]
+    if what != "load":
+        return each(transfer(path, what == "write"))
+    with contextlib.ExitStack() as filters:
+        # add_disk() doesn't look at what dev_set_name() returns, and device_add() says
+        # EINVAL of a device without a name: the kernel's, not the driver's.
+        init, unlooked = faults.function("do_one_initcall"), faults.function("dev_set_name")
+        for kind in faults.KINDS:
+            filters.enter_context(faults.Fault(kind).only(init, unlooked))
+        return each(load(path, " ".join(sys.argv[3:])))
 
 
 if __name__ == "__main__":
