@@ -24,7 +24,7 @@ EXEMPT_SUFFIX = ".patch"
 def find(top):
     """Yields what is wrong."""
     for name in tree.files(top):
-        if name in EXEMPT or name.endswith(EXEMPT_SUFFIX):
+        if os.path.basename(name) in EXEMPT or name.endswith(EXEMPT_SUFFIX):
             continue
         for number, line in enumerate(tree.lines(top, name), 1):
             for pattern, what in RULES:

@@ -26,7 +26,7 @@ LICENCE = r"GPL-2\.0(-only)?( WITH [\w.-]+)?( OR [\w.-]+)*"
 def find(top):
     """Yields the files that do not."""
     for name in tree.files(top):
-        if name in EXEMPT:
+        if os.path.basename(name) in EXEMPT:
             continue
         begin, end = COMMENTS.get(os.path.splitext(name)[1], OTHERS)
         line = re.compile(f"{re.escape(begin)}{TAG} {LICENCE}{re.escape(end)}")
