@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """No paths of one machine, no host of a package registry, no stray white space."""
 
+import os
+import os
 import re
 
 import tree
