@@ -14,7 +14,7 @@
 //! Functions take one block, up to 65532 bytes (the format has other lengths for 64 KiB blocks).
 //! Offsets and ranges are in bytes from its begin.
 
-use crate::{le, Corrupt, Result, Structure};
+use crate::{le, Corrupt, FileType, Result, Structure};
 use core::{num::NonZeroU16, ops::Range};
 
 /// The longest name, in bytes. C: `EXT2_NAME_LEN`.
@@ -58,86 +58,6 @@ impl Params {
             return bad("inode to enter is out of range", inode);
         }
         Ok(())
-    }
-}
-
-/// What kind of file an inode is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileType {
-    /// A regular file.
-    Regular,
-    /// A directory.
-    Directory,
-    /// A character device.
-    CharacterDevice,
-    /// A block device.
-    BlockDevice,
-    /// A FIFO.
-    Fifo,
-    /// A socket.
-    Socket,
-    /// A symbolic link.
-    Symlink,
-}
-
-impl FileType {
-    /// The bits of a mode that say the file type. C: `S_IFMT`.
-    pub const MODE_MASK: u16 = 0o170_000;
-
-    /// The type that a directory entry says with `code`; `None` for "unknown" (0) and for codes
-    /// that mean nothing. C: `EXT2_FT_*`.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        Some(match code {
-            1 => Self::Regular,
-            2 => Self::Directory,
-            3 => Self::CharacterDevice,
-            4 => Self::BlockDevice,
-            5 => Self::Fifo,
-            6 => Self::Socket,
-            7 => Self::Symlink,
-            _ => return None,
-        })
-    }
-
-    /// What a directory entry says for this type.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Regular => 1,
-            Self::Directory => 2,
-            Self::CharacterDevice => 3,
-            Self::BlockDevice => 4,
-            Self::Fifo => 5,
-            Self::Socket => 6,
-            Self::Symlink => 7,
-        }
-    }
-
-    /// The type that is in `mode`, whose other bits are of no meaning here; `None` if it is none.
-    /// C: `fs_umode_to_ftype()`.
-    pub const fn from_mode(mode: u16) -> Option<Self> {
-        Some(match mode & Self::MODE_MASK {
-            0o100_000 => Self::Regular,
-            0o040_000 => Self::Directory,
-            0o020_000 => Self::CharacterDevice,
-            0o060_000 => Self::BlockDevice,
-            0o010_000 => Self::Fifo,
-            0o140_000 => Self::Socket,
-            0o120_000 => Self::Symlink,
-            _ => return None,
-        })
-    }
-
-    /// The bits of a mode that say this type. C: `S_IF*`.
-    pub const fn mode(self) -> u16 {
-        match self {
-            Self::Regular => 0o100_000,
-            Self::Directory => 0o040_000,
-            Self::CharacterDevice => 0o020_000,
-            Self::BlockDevice => 0o060_000,
-            Self::Fifo => 0o010_000,
-            Self::Socket => 0o140_000,
-            Self::Symlink => 0o120_000,
-        }
     }
 }
 

@@ -5,8 +5,8 @@
 extern crate std;
 
 use crate::{
-    dir::{self, FileType, Name, Params},
-    Structure,
+    dir::{self, Name, Params},
+    FileType, Structure,
 };
 use judge::Image;
 use proptest::{prelude::*, sample::Index};
@@ -177,7 +177,7 @@ const OLD: Params = Params {
 const TYPES: [FileType; 7] = [
     FileType::Regular,
     FileType::Directory,
-    FileType::CharacterDevice,
+    FileType::CharDevice,
     FileType::BlockDevice,
     FileType::Fifo,
     FileType::Socket,
@@ -243,13 +243,13 @@ fn file_types_go_to_code_and_mode_and_back() {
         assert_eq!(usize::from(file_type.code()), index + 1);
         assert_eq!(FileType::from_code(file_type.code()), Some(file_type));
         let mode = file_type.mode() | 0o7777;
-        assert_eq!(FileType::from_mode(mode), Some(file_type));
+        assert_eq!(FileType::of_mode(mode), Some(file_type));
     }
     for code in [0, 8, 0xde, 0xff] {
         assert_eq!(FileType::from_code(code), None);
     }
     for mode in [0, 0o777, 0o050_000, 0o170_000] {
-        assert_eq!(FileType::from_mode(mode), None);
+        assert_eq!(FileType::of_mode(mode), None);
     }
 }
 

@@ -105,6 +105,34 @@ impl FileType {
         }
     }
 
+    /// The type that a directory entry says with `code`; `None` for "unknown" (0) and for codes
+    /// that mean nothing. C: `EXT2_FT_*`.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::Regular,
+            2 => Self::Directory,
+            3 => Self::CharDevice,
+            4 => Self::BlockDevice,
+            5 => Self::Fifo,
+            6 => Self::Socket,
+            7 => Self::Symlink,
+            _ => return None,
+        })
+    }
+
+    /// What a directory entry says for this type.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Regular => 1,
+            Self::Directory => 2,
+            Self::CharDevice => 3,
+            Self::BlockDevice => 4,
+            Self::Fifo => 5,
+            Self::Socket => 6,
+            Self::Symlink => 7,
+        }
+    }
+
     const fn is_device(self) -> bool {
         matches!(self, Self::CharDevice | Self::BlockDevice)
     }
