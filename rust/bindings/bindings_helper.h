@@ -9,8 +9,18 @@
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/buffer_head.h>
 #include <linux/crc-t10dif.h>
+#include <linux/exportfs.h>
+#include <linux/fiemap.h>
+#include <linux/fileattr.h>
+#include <linux/filelock.h>
+#include <linux/fs_context.h>
+#include <linux/iomap.h>
+#include <linux/posix_acl.h>
+#include <linux/statfs.h>
 #include <linux/workqueue.h>
+#include <linux/xattr.h>
 
 #include "../helpers/helpers.c"
 
@@ -24,3 +34,15 @@ STORAGE_CONST(blk_status_t, BLK_STS_RESOURCE);
 STORAGE_CONST(blk_features_t, BLK_FEAT_FUA);
 STORAGE_CONST(blk_features_t, BLK_FEAT_STABLE_WRITES);
 STORAGE_CONST(blk_features_t, BLK_FEAT_WRITE_CACHE);
+
+STORAGE_CONST(unsigned long, SB_RDONLY);
+STORAGE_CONST(unsigned long, SB_POSIXACL);
+
+STORAGE_CONST(fmode_t, FMODE_WRITE);
+STORAGE_CONST(fmode_t, FMODE_NOWAIT);
+STORAGE_CONST(fmode_t, FMODE_CAN_ODIRECT);
+
+STORAGE_CONST(int, IOCB_NOWAIT);
+
+STORAGE_CONST(fop_flags_t, FOP_BUFFER_RASYNC);
+STORAGE_CONST(fop_flags_t, FOP_BUFFER_WASYNC);

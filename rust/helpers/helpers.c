@@ -6,7 +6,14 @@
  */
 
 #include "bio.c"
+#include "blkdev.c"
+#include "buffer_head.c"
+#include "cred.c"
+#include "fs.c"
+#include "iomap.c"
 #include "pagemap.c"
+#include "panic.c"
+#include "posix_acl.c"
 #include "ratelimit.c"
 #include "sched_mm.c"
 #include "string.c"

@@ -11,3 +11,8 @@ STORAGE_HELPER(void, storage_memcpy, void *dst, const void *src, size_t len)
 {
 	memcpy(dst, src, len);
 }
+
+STORAGE_HELPER(void, storage_memset, void *dst, int byte, size_t len)
+{
+	memset(dst, byte, len);
+}

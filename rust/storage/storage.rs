@@ -18,6 +18,9 @@
 mod bindings;
 
 pub mod block;
+pub mod counter;
 pub mod crc;
+pub mod fs;
 pub mod module_param;
+pub mod random;
 pub mod ratelimit;

@@ -12,35 +12,7 @@ use kernel::{
     time::{Instant, Monotonic},
     uaccess::UserSliceReader,
 };
-
-/// A number that many CPUs add to. Exact, in no order relative to other memory.
-pub(crate) struct Counter(Atomic<i64>);
-
-impl Counter {
-    const fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-
-    pub(crate) fn add(&self, n: usize) {
-        // Counts of things in memory or of sectors: they don't get near 2^63.
-        self.0.fetch_add(n as i64, Relaxed);
-    }
-
-    pub(crate) fn sub(&self, n: usize) {
-        self.0.fetch_sub(n as i64, Relaxed);
-    }
-
-    fn reset(&self) {
-        self.0.store(0, Relaxed);
-    }
-}
-
-/// As the file in debugfs shows it: in decimal.
-impl fmt::Debug for Counter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.load(Relaxed))
-    }
-}
+use storage::counter::Counter;
 
 /// Time from the last reset to the first event after it.
 pub(crate) struct FirstAt {

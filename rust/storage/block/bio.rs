@@ -111,6 +111,12 @@ impl<'a> Segment<'a> {
 #[derive(Clone, Copy)]
 pub struct FsId([c_char; 32]);
 
+impl FsId {
+    pub(crate) fn new(s_id: [c_char; 32]) -> Self {
+        Self(s_id)
+    }
+}
+
 impl fmt::Display for FsId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the data of a file is on the device.
+//!
+//! A block of a file gets its place while the folio around it is locked, and not before: so nobody can
+//! read a block that has a place and no content. A write to a hole is first told that it is *delayed*;
+//! when the folio is locked, [`Operations::allocate`] is called for the part that lies in it. What was
+//! not written after all is taken back, still under that lock, by [`Operations::written`]. A fault of
+//! a mapping asks with the folio locked. Direct I/O gets new blocks behind the end of the file only,
+//! where nobody reads.
+//!
+//! Between the calls, a mapping is known by its [`cookie`](Mapping::cookie): the filesystem changes the
+//! number whenever it changes where a file's blocks are, and a mapping with another one is asked for
+//! again.
+//!
+//! C header: [`include/linux/iomap.h`](srctree/include/linux/iomap.h)
+
+use super::{folio::LockedFolio, inode::INode, FileSystem, Type};
+use crate::bindings;
+use kernel::{error::from_result, prelude::*};
+
+/// What is at a place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing: it reads as zero.
+    Hole,
+    /// Nothing yet: it gets blocks when the folio is locked.
+    Delayed,
+    /// It is at this place on the device, in bytes.
+    Mapped(u64),
+}
+
+/// A part of a file that lies in one piece.
+#[derive(Clone, Copy, Debug)]
+pub struct Mapping {
+    /// Where in the file, in bytes; a multiple of the block size, not behind what was asked for.
+    pub offset: u64,
+    /// In bytes; a multiple of the block size, and such that what was asked for is in it.
+    pub length: u64,
+    /// See [`Kind`].
+    pub kind: Kind,
+    /// The blocks were free until now: what isn't written must be zeroed.
+    pub new: bool,
+    /// See the module.
+    pub cookie: u64,
+}
+
+/// What a mapping is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// To look: nothing is allocated.
+    Look,
+    /// A write that goes through the page cache: holes become [`Kind::Delayed`].
+    Write,
+    /// A fault of a mapping, with the folio locked: holes get blocks.
+    Fault,
+    /// Writeback, with the folio locked: holes get blocks, since nobody can be told that there is no
+    /// room. There shouldn't be any.
+    Writeback,
+    /// Direct I/O: holes behind the end of the file get blocks; others stay holes.
+    Direct,
+}
+
+/// Where the data of files is. All may sleep, in a folio's lock: memory is allocated without calling
+/// into filesystems.
+pub trait Operations: Type {
+    /// The part of the file around `pos`, up to `len` bytes (in whole blocks). `EAGAIN` if that would
+    /// wait and `nowait` says that it may not.
+    fn map(
+        inode: &INode<Self>,
+        pos: u64,
+        len: u64,
+        intent: Intent,
+        nowait: bool,
+    ) -> Result<Mapping>;
+
+    /// The present cookie.
+    fn cookie(inode: &INode<Self>) -> u64;
+
+    /// Gives blocks to the holes between `pos` and `end`, which a locked folio covers, and returns the
+    /// new cookie; `None` if `cookie` is not the present one. `i_rwsem` is held for writing. Either all
+    /// or none get blocks.
+    fn allocate(
+        inode: &INode<Self>,
+        pos: u64,
+        end: u64,
+        cookie: u64,
+        nowait: bool,
+    ) -> Result<Option<u64>>;
+
+    /// Of what the last [`allocate`](Self::allocate) gave blocks, the file has content up to `end`: the
+    /// rest is a hole again. The folio is still locked.
+    fn written(inode: &INode<Self>, end: u64);
+
+    /// Somebody is about to write to this folio, who may have to wait: this is where pages are kept
+    /// stable. `EAGAIN` if it would have to wait and `nowait` says that it may not.
+    fn before_write(inode: &INode<Self>, folio: &LockedFolio<'_>, nowait: bool) -> Result;
+
+    /// So many bytes go to the device, in one bio.
+    fn submitted(inode: &INode<Self>, bytes: u32);
+}
+
+pub(super) struct Tables<T>(T);
+
+impl<T: FileSystem> Tables<T> {
+    pub(super) const OPERATIONS: &'static bindings::iomap_ops = &bindings::iomap_ops {
+        iomap_begin: Some(begin::<T>),
+        iomap_end: None,
+        iomap_next: None,
+    };
+
+    pub(super) const WRITE: &'static bindings::iomap_write_ops = &bindings::iomap_write_ops {
+        get_folio: Some(get_folio::<T>),
+        put_folio: Some(put_folio::<T>),
+        iomap_valid: Some(valid::<T>),
+        read_folio_range: None,
+    };
+}
+
+/// Writes a mapping as C has it.
+///
+/// # Safety
+///
+/// `iomap` can be written.
+pub(super) unsafe fn fill<T: Type>(
+    inode: &INode<T>,
+    mapping: &Mapping,
+    iomap: *mut bindings::iomap,
+) -> Result {
+    let (kind, addr) = match mapping.kind {
+        Kind::Hole => (bindings::IOMAP_HOLE, u64::MAX),
+        Kind::Delayed => (bindings::IOMAP_DELALLOC, u64::MAX),
+        Kind::Mapped(addr) => (bindings::IOMAP_MAPPED, addr),
+    };
+    let new = mapping.new || mapping.kind == Kind::Delayed;
+    // SAFETY: As the caller says.
+    unsafe {
+        (*iomap).type_ = kind as u16;
+        (*iomap).addr = addr;
+        (*iomap).offset = i64::try_from(mapping.offset).map_err(|_| EFBIG)?;
+        (*iomap).length = mapping.length;
+        (*iomap).flags = bindings::IOMAP_F_MERGED as u16;
+        if new {
+            (*iomap).flags |= bindings::IOMAP_F_NEW as u16;
+        }
+        (*iomap).bdev = inode.sb().bdev();
+        (*iomap).validity_cookie = mapping.cookie;
+    }
+    Ok(())
+}
+
+/// `begin` of the tables of iomap.
+///
+/// # Safety
+///
+/// iomap calls this for a live inode of a filesystem of type `T`; the other arguments are its own, for
+/// the call.
+unsafe extern "C" fn begin<T: FileSystem>(
+    inode: *mut bindings::inode,
+    pos: bindings::loff_t,
+    length: bindings::loff_t,
+    flags: c_uint,
+    iomap: *mut bindings::iomap,
+    _source: *mut bindings::iomap,
+) -> c_int {
+    from_result(|| {
+        // SAFETY: A live inode of this filesystem.
+        let inode = unsafe { INode::<T>::from_raw(inode) };
+        let direct = flags & bindings::IOMAP_DIRECT != 0;
+        let intent = if flags & bindings::IOMAP_WRITE == 0 {
+            Intent::Look
+        } else if direct {
+            Intent::Direct
+        } else if flags & bindings::IOMAP_FAULT != 0 {
+            Intent::Fault
+        } else {
+            Intent::Write
+        };
+        let nowait = flags & bindings::IOMAP_NOWAIT != 0;
+        let mapping = T::map(
+            inode,
+            pos.unsigned_abs(),
+            length.unsigned_abs(),
+            intent,
+            nowait,
+        )?;
+        // A write to a hole goes through the page cache, see the module.
+        if intent == Intent::Direct && mapping.kind == Kind::Hole {
+            return Err(ENOTBLK);
+        }
+        // SAFETY: The caller's.
+        unsafe {
+            fill(inode, &mapping, iomap)?;
+            if direct {
+                // No FUA in place of a flush: the inode may have to be written too.
+                (*iomap).flags |= bindings::IOMAP_F_DIRTY as u16;
+            }
+        }
+        Ok(0)
+    })
+}
+
+/// `get_folio` of the tables of iomap.
+///
+/// # Safety
+///
+/// iomap calls this for a live inode of a filesystem of type `T`; the other arguments are its own, for
+/// the call.
+unsafe extern "C" fn get_folio<T: FileSystem>(
+    iter: *mut bindings::iomap_iter,
+    pos: bindings::loff_t,
+    len: c_uint,
+) -> *mut bindings::folio {
+    // SAFETY: The caller's.
+    let folio = unsafe { bindings::iomap_get_folio(iter, pos, len as usize) };
+    if kernel::error::from_err_ptr(folio).is_err() {
+        return folio;
+    }
+    // SAFETY: The folio is returned locked, with a reference; the iteration is the caller's.
+    let result = unsafe {
+        prepare::<T>(
+            &mut *iter,
+            &LockedFolio::from_raw(folio),
+            pos.unsigned_abs(),
+            len.into(),
+        )
+    };
+    match result {
+        Ok(()) => folio,
+        Err(error) => {
+            // SAFETY: Locked and with a reference, see above.
+            unsafe {
+                bindings::folio_unlock(folio);
+                bindings::storage_folio_put(folio);
+            }
+            error.to_ptr()
+        }
+    }
+}
+
+/// # Safety
+///
+/// The inode of `iter` is a live one of this filesystem.
+unsafe fn prepare<T: FileSystem>(
+    iter: &mut bindings::iomap_iter,
+    folio: &LockedFolio<'_>,
+    pos: u64,
+    len: u64,
+) -> Result {
+    // SAFETY: As the caller says.
+    let inode = unsafe { INode::<T>::from_raw(iter.inode) };
+    let nowait = iter.flags & bindings::IOMAP_NOWAIT != 0;
+    T::before_write(inode, folio, nowait)?;
+    if u32::from(iter.iomap.type_) == bindings::IOMAP_DELALLOC {
+        let end = pos.saturating_add(len).min(folio.range().end);
+        let cookie = iter.iomap.validity_cookie;
+        // With another cookie it stays as it is: valid() says so to the caller then.
+        if let Some(cookie) = T::allocate(inode, pos, end, cookie, nowait)? {
+            iter.iomap.validity_cookie = cookie;
+        }
+    }
+    Ok(())
+}
+
+/// `put_folio` of the tables of iomap.
+///
+/// # Safety
+///
+/// iomap calls this for a live inode of a filesystem of type `T`; the other arguments are its own, for
+/// the call.
+unsafe extern "C" fn put_folio<T: FileSystem>(
+    inode: *mut bindings::inode,
+    pos: bindings::loff_t,
+    copied: c_uint,
+    folio: *mut bindings::folio,
+) {
+    // SAFETY: A live inode of this filesystem.
+    let inode = unsafe { INode::<T>::from_raw(inode) };
+    T::written(inode, pos.unsigned_abs().saturating_add(copied.into()));
+    // SAFETY: The folio is locked, and its reference the caller's to give up here.
+    unsafe {
+        bindings::folio_unlock(folio);
+        bindings::storage_folio_put(folio);
+    }
+}
+
+/// `valid` of the tables of iomap.
+///
+/// # Safety
+///
+/// iomap calls this for a live inode of a filesystem of type `T`; the other arguments are its own, for
+/// the call.
+unsafe extern "C" fn valid<T: FileSystem>(
+    inode: *mut bindings::inode,
+    iomap: *const bindings::iomap,
+) -> bool {
+    // SAFETY: A live inode of this filesystem, and the caller's mapping.
+    unsafe { T::cookie(INode::<T>::from_raw(inode)) == (*iomap).validity_cookie }
+}
