@@ -37,9 +37,11 @@ def crate_roots(top, names):
         if not name.endswith(".rs"):
             continue
         stem = base[:-len(".rs")]
-        for build, needle in (("Kbuild", f"{stem}.o"), ("Cargo.toml", f'"{base}"')):
+        for build, needle in (("Kbuild", rf"\b{re.escape(stem)}\.o\b"),
+                              ("Cargo.toml", f'"{re.escape(base)}"')):
             beside = os.path.join(folder, build)
-            if beside in names and any(needle in line for line in tree.lines(top, beside)):
+            if beside in names and any(re.search(needle, line)
+                                       for line in tree.lines(top, beside)):
                 yield name
                 break
 
