@@ -86,6 +86,11 @@ STORAGE_HELPER(void, storage_i_gid_write, struct inode *inode, gid_t gid)
 	i_gid_write(inode, gid);
 }
 
+STORAGE_HELPER(struct timespec64, storage_inode_get_ctime, const struct inode *inode)
+{
+	return inode_get_ctime(inode);
+}
+
 STORAGE_HELPER(bool, storage_inode_is_new, struct inode *inode)
 {
 	return inode_state_read_once(inode) & I_NEW;

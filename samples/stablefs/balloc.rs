@@ -54,11 +54,11 @@ impl Bitmap {
     }
 }
 
-/// Takes up to `want` blocks in a row, for inode `ino`, as near behind `goal` as there are. `ENOSPC` if
-/// there is none. May sleep.
+/// Takes up to `want` blocks in a row, as near behind `goal` as there are: for the data of inode `ino`,
+/// which will want to go on there, or for something else. `ENOSPC` if there is none. May sleep.
 pub(crate) fn allocate(
     sb: &SuperBlock,
-    ino: u64,
+    ino: Option<u64>,
     goal: Block,
     want: u32,
     who: Who,
@@ -102,7 +102,7 @@ pub(crate) fn allocate(
 fn take(
     sb: &SuperBlock,
     state: &mut Locked<'_>,
-    ino: u64,
+    ino: Option<u64>,
     group: Group,
     from: u32,
     want: u32,
@@ -168,7 +168,9 @@ fn take(
         .map_err(|damage| report::corrupt(sb, place, damage))?;
     bitmap.write(changed)?;
     fs.count(state, group, -(len as i32), 0, 0)?;
-    state.windows.advance(ino, block.get().saturating_add(len));
+    if let Some(ino) = ino {
+        state.windows.advance(ino, block.get().saturating_add(len));
+    }
     Ok(Some((block, len)))
 }
 

@@ -80,9 +80,9 @@ impl Windows {
         self.0.iter().copied().find(|window| window.ino == ino)
     }
 
-    /// Those of other inodes.
-    pub(crate) fn of_others(&self, ino: u64) -> impl Iterator<Item = &Window> {
-        self.0.iter().filter(move |window| window.ino != ino)
+    /// Those of all inodes, or all but this one.
+    pub(crate) fn of_others(&self, ino: Option<u64>) -> impl Iterator<Item = &Window> {
+        self.0.iter().filter(move |window| Some(window.ino) != ino)
     }
 
     /// The inode got blocks up to `end` (exclusive): its window begins there now, and is longer than the

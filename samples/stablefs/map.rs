@@ -130,10 +130,22 @@ fn goal(inode: &INode, map: &LockedMap<'_>, block: u64) -> Result<Block> {
     Ok(alloc::data_goal(superblock, before, group, 0))
 }
 
-/// Takes a block for pointers, all zero, that belongs to the file.
-fn indirect_block(inode: &INode, goal: Block, who: Who) -> Result<(Block, Buffer)> {
+/// Where a block for pointers to `data` had best be: in the last sixteenth of the same group, so that it
+/// doesn't part the data.
+fn indirect_goal(fs: &StableFs, data: Block) -> Block {
+    let superblock = &fs.superblock;
+    let (group, _) = superblock.group_of(data);
+    let blocks = superblock.blocks_in_group(group);
+    superblock
+        .block_in_group(group, blocks.saturating_sub(blocks >> 4))
+        .unwrap_or(data)
+}
+
+/// Takes a block for pointers to `data`, all zero, that belongs to the file.
+fn indirect_block(inode: &INode, data: Block, who: Who) -> Result<(Block, Buffer)> {
     let sb = inode.sb();
-    let (block, _) = balloc::allocate(sb, inode.ino(), goal, 1, who)?;
+    let goal = indirect_goal(&sb.data(), data);
+    let (block, _) = balloc::allocate(sb, None, goal, 1, who)?;
     match Buffer::zeroed(sb, block.get().into()) {
         Ok(buffer) => {
             count(inode, 1);
@@ -257,7 +269,7 @@ fn fill_holes(
         filled.reserve(1, GFP_KERNEL)?;
         let goal = goal(inode, map, block)?;
         let want = u32::try_from(hole).unwrap_or(u32::MAX);
-        let (first, len) = balloc::allocate(sb, inode.ino(), goal, want, who)?;
+        let (first, len) = balloc::allocate(sb, Some(inode.ino()), goal, want, who)?;
         let end = block + u64::from(len);
         if let Err(error) = point(inode, map, block, first, len, who) {
             // The pointers to these blocks are the last that is written: there are none. But indirect

@@ -257,7 +257,7 @@ fn write_block(
         (Some(image), _) => {
             let group = fs.superblock.inode_location(node::ino(inode)?).group;
             let goal = alloc::data_goal(&fs.superblock, None, group, 0);
-            let (new, _) = balloc::allocate(sb, inode.ino(), goal, 1, Who::Current)?;
+            let (new, _) = balloc::allocate(sb, None, goal, 1, Who::Current)?;
             let buffer = match Buffer::zeroed(sb, new.get().into()) {
                 Ok(buffer) => buffer,
                 Err(error) => {

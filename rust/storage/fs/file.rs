@@ -7,7 +7,7 @@
 use super::{
     folio::LockedFolio,
     inode::{Guard, INode, Locked, SharedGuard},
-    iomap,
+    iomap::{self, Intent},
     sb::SuperBlock,
     FileSystem, Type,
 };
@@ -160,7 +160,15 @@ unsafe extern "C" fn read_iter<T: FileSystem>(
     let (inode, flags) = unsafe { (inode_of::<T>((*iocb).ki_filp), (*iocb).ki_flags as u32) };
     if flags & bindings::IOCB_DIRECT == 0 {
         // SAFETY: As above.
-        return unsafe { bindings::generic_file_read_iter(iocb, to) };
+        let (result, position) =
+            unsafe { (bindings::generic_file_read_iter(iocb, to), (*iocb).ki_pos) };
+        if result == EIO.to_errno() as isize {
+            // The page cache says this of whatever went wrong. If it was the mapping, that knows better.
+            if let Err(error) = T::map(inode, position.unsigned_abs(), 1, Intent::Look, false) {
+                return error.to_errno() as isize;
+            }
+        }
+        return result;
     }
     let _lock = match SharedGuard::new(inode, flags & bindings::IOCB_NOWAIT as u32 != 0) {
         Ok(lock) => lock,

@@ -101,9 +101,13 @@ impl Time {
         };
         // SAFETY: `now` can be written to.
         unsafe { bindings::ktime_get_real_ts64(&mut now) };
+        Self::of(now)
+    }
+
+    fn of(time: bindings::timespec64) -> Self {
         Self {
-            seconds: now.tv_sec,
-            nanoseconds: now.tv_nsec as u32,
+            seconds: time.tv_sec,
+            nanoseconds: time.tv_nsec as u32,
         }
     }
 }
@@ -294,10 +298,8 @@ impl<T: Type> INode<T> {
                     &raw const (*inode).i_mtime_sec,
                     &raw const (*inode).i_mtime_nsec,
                 ),
-                time(
-                    &raw const (*inode).i_ctime_sec,
-                    &raw const (*inode).i_ctime_nsec,
-                ),
+                // Its nanoseconds have a flag in them.
+                Time::of(bindings::storage_inode_get_ctime(inode)),
             )
         };
         Attributes {

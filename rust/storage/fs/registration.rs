@@ -72,7 +72,9 @@ impl<T: FileSystem> Registration<T> {
                 let fs_type = Opaque::cast_into(&raw const (*slot).fs_type);
                 fs_type.write(bindings::file_system_type {
                     name: T::NAME.as_char_ptr(),
-                    fs_flags: (bindings::FS_REQUIRES_DEV | bindings::FS_ALLOW_IDMAP) as c_int,
+                    fs_flags: (bindings::FS_REQUIRES_DEV
+                        | bindings::FS_ALLOW_IDMAP
+                        | bindings::FS_MGTIME) as c_int,
                     init_fs_context: Some(context::init::<T>),
                     kill_sb: Some(sb::kill::<T>),
                     owner: (&raw const bindings::__this_module).cast_mut(),
