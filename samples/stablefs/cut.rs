@@ -42,11 +42,11 @@ impl Freed<'_> {
     }
 }
 
-/// The blocks of a file in `blocks` are holes after that. Damage is reported, and what it hides stays
-/// allocated. May sleep.
-pub(crate) fn punch(inode: &INode, map: &mut LockedMap<'_>, blocks: Range<u64>) {
+/// The blocks of a file in `blocks` are holes after that. `EUCLEAN`, reported, if there is damage: what it
+/// hides stays allocated. May sleep.
+pub(crate) fn punch(inode: &INode, map: &mut LockedMap<'_>, blocks: Range<u64>) -> Result {
     if blocks.is_empty() {
-        return;
+        return Ok(());
     }
     let sb = inode.sb();
     let size = sb.data().superblock.block_size();
@@ -55,6 +55,7 @@ pub(crate) fn punch(inode: &INode, map: &mut LockedMap<'_>, blocks: Range<u64>) 
         row: None,
         count: 0,
     };
+    let mut result = Ok(());
     // Nobody uses what is known of the blocks from here on.
     map.changed();
     for root in path::roots(size) {
@@ -76,17 +77,20 @@ pub(crate) fn punch(inode: &INode, map: &mut LockedMap<'_>, blocks: Range<u64>) 
                 }
             }
             Ok(false) => {}
-            // It has been reported. What is damaged may be so without end.
-            Err(_) => break,
+            // What is damaged may be so without end.
+            Err(error) => {
+                result = Err(error);
+                break;
+            }
         }
     }
-    // Likewise.
-    let _ = freed.flush();
+    let flushed = freed.flush();
     let count = freed.count;
     if count != 0 {
         map::count(inode, -count);
     }
     inode.mark_dirty();
+    result.and(flushed)
 }
 
 /// Frees what `pointer` of height `height` leads to, whose first block of the file is `first`, as far as it

@@ -111,7 +111,8 @@ impl iomap::Operations for StableFs {
         let pending = core::mem::take(&mut map.pending);
         let kept = blocks(inode.sb(), 0, end).end;
         for range in pending {
-            cut::punch(inode, &mut map, range.start.max(kept)..range.end);
+            // Damage has been reported, and there is nobody to tell.
+            let _ = cut::punch(inode, &mut map, range.start.max(kept)..range.end);
         }
     }
 
@@ -137,8 +138,7 @@ impl file::Operations for StableFs {
     fn truncate(inode: &Locked<'_>) -> Result {
         let kept = blocks(inode.sb(), 0, inode.size()).end;
         let mut map = inode.data().lock();
-        cut::punch(inode, &mut map, kept..u64::MAX);
-        Ok(())
+        cut::punch(inode, &mut map, kept..u64::MAX)
     }
 
     fn refuse_swap(inode: &INode) {

@@ -242,7 +242,7 @@ pub(crate) fn fill(
     }
     if let Err(error) = result {
         for range in filled {
-            cut::punch(inode, map, range);
+            cut::punch(inode, map, range)?;
         }
         return Err(error);
     }
@@ -275,7 +275,7 @@ fn fill_holes(
             // The pointers to these blocks are the last that is written: there are none. But indirect
             // blocks may have been made for nothing.
             balloc::free(sb, first, len)?;
-            cut::punch(inode, map, block..end);
+            cut::punch(inode, map, block..end)?;
             return Err(error);
         }
         count(inode, len.into());
@@ -314,7 +314,9 @@ pub(crate) fn new_metadata_block(inode: &INode, block: u64) -> Result<Buffer> {
     let Extent::Blocks(first, _) = look(inode, &map, block, 1, false)? else {
         return Err(EIO);
     };
-    Buffer::zeroed(sb, first.get().into()).inspect_err(|_| {
-        cut::punch(inode, &mut map, block..block + 1);
-    })
+    let zeroed = Buffer::zeroed(sb, first.get().into());
+    if zeroed.is_err() {
+        cut::punch(inode, &mut map, block..block + 1)?;
+    }
+    zeroed
 }

@@ -454,7 +454,8 @@ impl Operations for StableFs {
             let mut map = inode.data().lock();
             map.dtime = now();
             if has_blocks(inode, &map.pointers) {
-                cut::punch(inode, &mut map, 0..u64::MAX);
+                // Damage has been reported, and there is nobody to tell.
+                let _ = cut::punch(inode, &mut map, 0..u64::MAX);
             }
             // It has been reported.
             let _ = xattr::release(inode, &mut map);

@@ -9,7 +9,7 @@ use crate::{
     report::{self, Where},
     INode, Locked, NewINode, Ref, SuperBlock,
 };
-use ext2::{superblock::Ino, Corrupt, FileType, Structure};
+use ext2::{inode::GOOD_OLD_SIZE, superblock::Ino, Corrupt, FileType, Structure};
 use kernel::prelude::*;
 use storage::{
     fs::{
@@ -58,7 +58,9 @@ fn new_inode<'a>(idmap: &IdMap, dir: &'a INode, mode: u16) -> Result<NewINode<'a
         let born = new.attributes().ctime;
         let mut map = new.data().lock();
         map.flags = parent.inherited(file_type);
-        map.crtime = Some(node::to_timestamp(born));
+        // Where the inode has room for it.
+        let room = sb.data().superblock.inode_size() as usize > GOOD_OLD_SIZE;
+        map.crtime = room.then(|| node::to_timestamp(born));
     }
     let flags = new.data().lock().flags;
     attr::apply_flags(&new, flags.bits());
