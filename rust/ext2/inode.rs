@@ -407,8 +407,8 @@ impl Inode {
     /// [is in the inode](Self::is_fast_symlink), as far as [`size`](Self::size) says.
     pub fn fast_target(&self) -> [u8; 60] {
         let mut bytes = [0; 60];
-        for (to, from) in bytes.chunks_exact_mut(4).zip(self.block) {
-            let _ = le::put_u32(to, 0, from);
+        for (at, from) in self.block.into_iter().enumerate() {
+            let _ = le::put_u32(&mut bytes, at.saturating_mul(4), from);
         }
         bytes
     }
@@ -423,8 +423,8 @@ impl Inode {
         for (to, from) in bytes.iter_mut().zip(target) {
             *to = *from;
         }
-        for (to, from) in self.block.iter_mut().zip(bytes.chunks_exact(4)) {
-            *to = le::get_u32(from, 0)?;
+        for (at, to) in self.block.iter_mut().enumerate() {
+            *to = le::get_u32(&bytes, at.saturating_mul(4))?;
         }
         self.size = u64::try_from(target.len()).ok()?;
         Some(())
@@ -600,8 +600,8 @@ impl<'a> Raw<'a> {
         };
         let mut block = [0; POINTERS];
         let pointers = self.bytes.get(at::BLOCK..).unwrap_or(&[]);
-        for (to, from) in block.iter_mut().zip(pointers.chunks_exact(4)) {
-            *to = le::get_u32(from, 0).unwrap_or_default();
+        for (at, to) in block.iter_mut().enumerate() {
+            *to = le::get_u32(pointers, at.saturating_mul(4)).unwrap_or_default();
         }
         let crtime = extra(self.bytes, at::CRTIME)
             .map(|low| Timestamp::decode(low, extra(self.bytes, at::CRTIME_EXTRA)));

@@ -186,11 +186,8 @@ pub struct Run {
 /// it. `None` if there is no such pointer, or `max` is 0.
 pub fn run(bytes: &[u8], from: u32, max: u32) -> Option<Run> {
     let rest = bytes.get(index(from).checked_mul(4)?..)?;
-    run_of(
-        rest.chunks_exact(4)
-            .filter_map(|pointer| le::get_u32(pointer, 0)),
-        max,
-    )
+    let pointers = (0..).map_while(|at: usize| le::get_u32(rest, at.checked_mul(4)?));
+    run_of(pointers, max)
 }
 
 /// The same for pointers of an inode. Those that don't lead to data should not be among them.
