@@ -140,12 +140,12 @@ pub trait Operations: Type {
     fn set_acl(inode: &INode<Self>, kind: Kind, acl: Option<&PosixAcl>) -> Result;
 }
 
-/// `get` of `struct inode_operations`.
+/// `get_inode_acl` of `struct inode_operations`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live inode of a filesystem of type `T`, locked for writing where it is
-/// changed.
+/// The VFS calls this for an inode of a filesystem of type `T`, which isn't locked: a live one, or with
+/// `rcu` one whose memory stays for a path walk that may not sleep.
 pub(super) unsafe extern "C" fn get<T: FileSystem>(
     inode: *mut bindings::inode,
     kind: c_int,
@@ -188,12 +188,12 @@ unsafe fn keep<T: FileSystem>(
     Ok(())
 }
 
-/// `set` of `struct inode_operations`.
+/// `set_acl` of `struct inode_operations`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live inode of a filesystem of type `T`, locked for writing where it is
-/// changed.
+/// The VFS or nfsd calls this with live arguments; `acl` may be NULL. The inode of the dentry is one of
+/// a filesystem of type `T`, locked for writing.
 pub(super) unsafe extern "C" fn set<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     dentry: *mut bindings::dentry,

@@ -42,8 +42,8 @@ impl<T: FileSystem> Tables<T> {
 ///
 /// # Safety
 ///
-/// The page cache calls this for a file of a filesystem of type `T`, with folios locked as
-/// `Documentation/filesystems/locking.rst` says.
+/// The page cache calls this with a locked folio of a regular file of a filesystem of type `T`. Who
+/// unlocks it is the callee, or what it starts.
 unsafe extern "C" fn read_folio<T: FileSystem>(
     _file: *mut bindings::file,
     folio: *mut bindings::folio,
@@ -57,8 +57,8 @@ unsafe extern "C" fn read_folio<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The page cache calls this for a file of a filesystem of type `T`, with folios locked as
-/// `Documentation/filesystems/locking.rst` says.
+/// The page cache calls this with folios of a regular file of a filesystem of type `T`, locked and in
+/// `control`. Who unlocks them is the callee, or what it starts.
 unsafe extern "C" fn readahead<T: FileSystem>(control: *mut bindings::readahead_control) {
     // SAFETY: As above, of all folios of `control`.
     unsafe { bindings::storage_iomap_bio_readahead(control, iomap::Tables::<T>::OPERATIONS) };
@@ -68,8 +68,8 @@ unsafe extern "C" fn readahead<T: FileSystem>(control: *mut bindings::readahead_
 ///
 /// # Safety
 ///
-/// The page cache calls this for a file of a filesystem of type `T`, with folios locked as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this with the mapping of a live regular file of a filesystem of type `T`. Nothing is
+/// locked.
 unsafe extern "C" fn bmap<T: FileSystem>(
     mapping: *mut bindings::address_space,
     block: bindings::sector_t,
@@ -82,8 +82,8 @@ unsafe extern "C" fn bmap<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The page cache calls this for a file of a filesystem of type `T`, with folios locked as
-/// `Documentation/filesystems/locking.rst` says.
+/// Writeback calls this with the mapping of a live regular file of a filesystem of type `T`, no folio
+/// of which it has locked; `control` is live for the call.
 unsafe extern "C" fn writepages<T: FileSystem>(
     mapping: *mut bindings::address_space,
     control: *mut bindings::writeback_control,
@@ -102,12 +102,12 @@ unsafe extern "C" fn writepages<T: FileSystem>(
     unsafe { bindings::iomap_writepages(&mut context) }
 }
 
-/// `writeback_range` of `struct address_space_operations`.
+/// `writeback_range` of `struct iomap_writeback_ops`.
 ///
 /// # Safety
 ///
-/// The page cache calls this for a file of a filesystem of type `T`, with folios locked as
-/// `Documentation/filesystems/locking.rst` says.
+/// iomap calls this with the context that `writepages::<T>` made and a locked folio of its inode, which
+/// `pos..pos + len` lies in.
 unsafe extern "C" fn writeback_range<T: FileSystem>(
     context: *mut bindings::iomap_writepage_ctx,
     folio: *mut bindings::folio,
@@ -154,12 +154,12 @@ unsafe fn map_writeback<T: FileSystem>(
     unsafe { iomap::fill(inode, &mapping, &mut context.iomap) }
 }
 
-/// `writeback_submit` of `struct address_space_operations`.
+/// `writeback_submit` of `struct iomap_writeback_ops`.
 ///
 /// # Safety
 ///
-/// The page cache calls this for a file of a filesystem of type `T`, with folios locked as
-/// `Documentation/filesystems/locking.rst` says.
+/// iomap calls this with the context that `writepages::<T>` made; `wb_ctx` is an ioend that was not
+/// submitted yet.
 unsafe extern "C" fn writeback_submit<T: FileSystem>(
     context: *mut bindings::iomap_writepage_ctx,
     error: c_int,
@@ -179,8 +179,7 @@ unsafe extern "C" fn writeback_submit<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The page cache calls this for a file of a filesystem of type `T`, with folios locked as
-/// `Documentation/filesystems/locking.rst` says.
+/// `swapon(2)` calls this with an open regular file of a filesystem of type `T`.
 unsafe extern "C" fn swap_activate<T: FileSystem>(
     _info: *mut bindings::swap_info_struct,
     file: *mut bindings::file,

@@ -82,8 +82,8 @@ impl<T: FileSystem> Tables<T> {
 ///
 /// # Safety
 ///
-/// The VFS calls this with live arguments. The inode of the dentry is one of a filesystem of type `T`,
-/// locked for writing where it is changed.
+/// `notify_change()` calls this with live arguments. The inode of the dentry is one of a filesystem of
+/// type `T`, locked for writing.
 pub(super) unsafe extern "C" fn setattr<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     dentry: *mut bindings::dentry,
@@ -119,8 +119,8 @@ pub(super) unsafe extern "C" fn setattr<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this with live arguments. The inode of the dentry is one of a filesystem of type `T`,
-/// locked for writing where it is changed.
+/// The VFS calls this with live arguments. The inode of the path is one of a filesystem of type `T`,
+/// not locked; `stat` is nobody else's.
 pub(super) unsafe extern "C" fn getattr<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     path: *const bindings::path,
@@ -165,7 +165,7 @@ pub(super) unsafe extern "C" fn getattr<T: FileSystem>(
 /// # Safety
 ///
 /// The VFS calls this with live arguments. The inode of the dentry is one of a filesystem of type `T`,
-/// locked for writing where it is changed.
+/// which may be locked or not; `attr` is nobody else's.
 pub(super) unsafe extern "C" fn fileattr_get<T: FileSystem>(
     dentry: *mut bindings::dentry,
     attr: *mut kernel::bindings::file_kattr,
@@ -182,8 +182,8 @@ pub(super) unsafe extern "C" fn fileattr_get<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this with live arguments. The inode of the dentry is one of a filesystem of type `T`,
-/// locked for writing where it is changed.
+/// `vfs_fileattr_set()` calls this with live arguments. The inode of the dentry is one of a filesystem
+/// of type `T`, locked for writing.
 pub(super) unsafe extern "C" fn fileattr_set<T: FileSystem>(
     _idmap: *mut bindings::mnt_idmap,
     dentry: *mut bindings::dentry,

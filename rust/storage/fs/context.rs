@@ -55,11 +55,12 @@ unsafe fn options<'a, T: FileSystem>(fc: *mut bindings::fs_context) -> &'a mut T
     unsafe { &mut *(*fc).fs_private.cast() }
 }
 
-/// `init_fs_context`
+/// `init_fs_context` of `struct file_system_type`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live context of the type `T`, which nobody else uses meanwhile.
+/// The VFS calls this for a live context of the type `T`, which nobody else uses meanwhile, before any
+/// other function. For a remount, its `root` is a live dentry of a mounted filesystem of that type.
 pub(super) unsafe extern "C" fn init<T: FileSystem>(
     fc: *mut kernel::bindings::fs_context,
 ) -> c_int {
@@ -101,7 +102,8 @@ impl<T: FileSystem> Tables<T> {
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live context of the type `T`, which nobody else uses meanwhile.
+/// The VFS calls this for a context that `init::<T>` set up, which nobody else uses meanwhile. It is set
+/// up again before anything else is done with it.
 unsafe extern "C" fn free<T: FileSystem>(fc: *mut bindings::fs_context) {
     // SAFETY: `init` put it there, and this is the last that is done with it.
     drop(unsafe { KBox::<T::Options>::from_foreign((*fc).fs_private.cast()) });
@@ -111,7 +113,8 @@ unsafe extern "C" fn free<T: FileSystem>(fc: *mut bindings::fs_context) {
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live context of the type `T`, which nobody else uses meanwhile.
+/// The VFS calls this with a context that `init::<T>` set up, which nobody else uses meanwhile, and a
+/// parameter that is live for the call.
 unsafe extern "C" fn parse_param<T: FileSystem>(
     fc: *mut bindings::fs_context,
     param: *mut bindings::fs_parameter,
@@ -141,17 +144,18 @@ unsafe extern "C" fn parse_param<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live context of the type `T`, which nobody else uses meanwhile.
+/// The VFS calls this with a context that `init::<T>` set up, which nobody else uses meanwhile.
 unsafe extern "C" fn get_tree<T: FileSystem>(fc: *mut bindings::fs_context) -> c_int {
     // SAFETY: The context is live; `fill_super` is called with a new superblock of this type.
     unsafe { bindings::get_tree_bdev(fc, Some(fill_super::<T>)) }
 }
 
-/// `fill_super` of `struct fs_context_operations`.
+/// What `get_tree` passes to `get_tree_bdev()`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live context of the type `T`, which nobody else uses meanwhile.
+/// That calls it once for a new superblock of type `T`, which has its block device, and whose
+/// `s_umount` is held for writing. `fc` is the context that `get_tree::<T>` was called with.
 unsafe extern "C" fn fill_super<T: FileSystem>(
     sb: *mut bindings::super_block,
     fc: *mut bindings::fs_context,
@@ -174,7 +178,8 @@ unsafe extern "C" fn fill_super<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live context of the type `T`, which nobody else uses meanwhile.
+/// The VFS calls this with a context for a remount that `init::<T>` set up, which nobody else uses
+/// meanwhile. `s_umount` of the superblock of its `root` is held for writing.
 unsafe extern "C" fn reconfigure<T: FileSystem>(fc: *mut bindings::fs_context) -> c_int {
     from_result(|| {
         // SAFETY: The context is live, `root` that of a superblock of this type, whose `s_umount` the

@@ -217,8 +217,8 @@ fn err_ptr<P>(error: Error) -> *mut P {
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// The VFS calls this with a live directory of a filesystem of type `T`, locked at least for reading,
+/// and a new dentry in it, which has its name and no inode.
 unsafe extern "C" fn lookup<T: FileSystem>(
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
@@ -271,8 +271,8 @@ const NO_DEVICE: Device = Device { major: 0, minor: 0 };
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// The VFS calls this with a live `idmap`, a live directory of a filesystem of type `T`, locked for
+/// writing, and a negative dentry in it.
 unsafe extern "C" fn create<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     dir: *mut bindings::inode,
@@ -290,8 +290,7 @@ unsafe extern "C" fn create<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// As for `create`.
 unsafe extern "C" fn mknod<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     dir: *mut bindings::inode,
@@ -311,8 +310,7 @@ unsafe extern "C" fn mknod<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// As for `create`; `target` is a C string that is live for the call.
 unsafe extern "C" fn symlink<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     dir: *mut bindings::inode,
@@ -333,8 +331,7 @@ unsafe extern "C" fn symlink<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// As for `create`.
 unsafe extern "C" fn mkdir<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     dir: *mut bindings::inode,
@@ -353,8 +350,8 @@ unsafe extern "C" fn mkdir<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// The VFS calls this with a live `idmap`, a live directory of a filesystem of type `T`, which isn't
+/// locked, and a file that is being opened.
 unsafe extern "C" fn tmpfile<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     dir: *mut bindings::inode,
@@ -380,8 +377,9 @@ unsafe extern "C" fn tmpfile<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// The VFS calls this with a live directory of a filesystem of type `T`, a negative dentry `dentry` in
+/// it, and a positive dentry `old` of the same filesystem. The directory and the inode of `old` are
+/// locked for writing.
 unsafe extern "C" fn link<T: FileSystem>(
     old: *mut bindings::dentry,
     dir: *mut bindings::inode,
@@ -410,8 +408,8 @@ unsafe extern "C" fn link<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// The VFS calls this with a live directory of a filesystem of type `T` and a positive dentry in it.
+/// The directory and the inode of the dentry are locked for writing.
 unsafe extern "C" fn unlink<T: FileSystem>(
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
@@ -433,8 +431,7 @@ unsafe extern "C" fn unlink<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// As for `unlink`.
 unsafe extern "C" fn rmdir<T: FileSystem>(
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
@@ -456,8 +453,9 @@ unsafe extern "C" fn rmdir<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// The VFS calls this with live directories of one filesystem of type `T`, locked for writing, a
+/// positive dentry `old` in the first, and a dentry `new` in the second. The inode of `new` is locked
+/// for writing too if there is one and it doesn't change places with that of `old`.
 unsafe extern "C" fn rename<T: FileSystem>(
     _idmap: *mut bindings::mnt_idmap,
     old_dir: *mut bindings::inode,
@@ -489,12 +487,12 @@ unsafe extern "C" fn rename<T: FileSystem>(
     })
 }
 
-/// `iterate` of `struct inode_operations`.
+/// `iterate_shared` of `struct file_operations`.
 ///
 /// # Safety
 ///
-/// The VFS calls this, as `Documentation/filesystems/locking.rst` says: the inodes are live ones of a
-/// filesystem of type `T`, locked as it says there, and the dentries are in those directories.
+/// The VFS calls this with an open directory of a filesystem of type `T`, whose inode is locked at
+/// least for reading, and a context that nobody else uses meanwhile.
 unsafe extern "C" fn iterate<T: FileSystem>(
     file: *mut bindings::file,
     context: *mut bindings::dir_context,

@@ -33,11 +33,11 @@ impl<T: FileSystem> Tables<T> {
         };
 }
 
-/// `get_inode` of `struct export_operations`.
+/// What `to_dentry` and `to_parent` pass to `generic_fh_to_dentry()` and `generic_fh_to_parent()`.
 ///
 /// # Safety
 ///
-/// exportfs calls this for a superblock or a directory of a filesystem of type `T`.
+/// Those call it with the superblock that they were called with: a mounted filesystem of type `T`.
 unsafe extern "C" fn get_inode<T: FileSystem>(
     sb: *mut bindings::super_block,
     ino: u64,
@@ -50,11 +50,12 @@ unsafe extern "C" fn get_inode<T: FileSystem>(
     }
 }
 
-/// `to_dentry` of `struct export_operations`.
+/// `fh_to_dentry` of `struct export_operations`.
 ///
 /// # Safety
 ///
-/// exportfs calls this for a superblock or a directory of a filesystem of type `T`.
+/// exportfs calls this with the superblock of a mounted filesystem of type `T` and a handle that is as
+/// long as `len` says.
 unsafe extern "C" fn to_dentry<T: FileSystem>(
     sb: *mut bindings::super_block,
     fid: *mut bindings::fid,
@@ -65,11 +66,11 @@ unsafe extern "C" fn to_dentry<T: FileSystem>(
     unsafe { bindings::generic_fh_to_dentry(sb, fid, len, kind, Some(get_inode::<T>)) }
 }
 
-/// `to_parent` of `struct export_operations`.
+/// `fh_to_parent` of `struct export_operations`.
 ///
 /// # Safety
 ///
-/// exportfs calls this for a superblock or a directory of a filesystem of type `T`.
+/// As for `to_dentry`.
 unsafe extern "C" fn to_parent<T: FileSystem>(
     sb: *mut bindings::super_block,
     fid: *mut bindings::fid,
@@ -84,7 +85,7 @@ unsafe extern "C" fn to_parent<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// exportfs calls this for a superblock or a directory of a filesystem of type `T`.
+/// exportfs calls this with a live dentry of a directory of a filesystem of type `T`.
 unsafe extern "C" fn get_parent<T: FileSystem>(
     child: *mut bindings::dentry,
 ) -> *mut bindings::dentry {

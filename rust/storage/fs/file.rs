@@ -85,8 +85,7 @@ unsafe fn inode_of<'a, T: Type>(file: *mut bindings::file) -> &'a INode<T> {
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// The VFS calls this with a live inode and a file of it that is being opened: nobody else has it yet.
 unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: Both are live, and nobody else has the file yet.
     unsafe {
@@ -99,8 +98,8 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// The VFS calls this with a file of a live inode of a filesystem of type `T`, when nobody else has the
+/// file any more.
 unsafe extern "C" fn release<T: FileSystem>(
     inode: *mut bindings::inode,
     file: *mut bindings::file,
@@ -118,8 +117,7 @@ unsafe extern "C" fn release<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// The VFS calls this with an open regular file of a filesystem of type `T`.
 unsafe extern "C" fn llseek<T: FileSystem>(
     file: *mut bindings::file,
     offset: bindings::loff_t,
@@ -150,8 +148,8 @@ unsafe extern "C" fn llseek<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// Whoever reads calls this with an iocb of an open regular file of a filesystem of type `T`, and a
+/// place for the data; both are the call's. The inode isn't locked by the caller.
 unsafe extern "C" fn read_iter<T: FileSystem>(
     iocb: *mut bindings::kiocb,
     to: *mut bindings::iov_iter,
@@ -201,8 +199,8 @@ fn count(result: isize) -> Result<isize> {
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// Whoever writes calls this with an iocb of an open regular file of a filesystem of type `T`, and
+/// data; both are the call's. The inode isn't locked by the caller.
 unsafe extern "C" fn write_iter<T: FileSystem>(
     iocb: *mut bindings::kiocb,
     from: *mut bindings::iov_iter,
@@ -366,12 +364,12 @@ unsafe fn write_direct<T: FileSystem>(
     }
 }
 
-/// `direct_write_end` of `struct file_operations`.
+/// `end_io` of `struct iomap_dio_ops`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// iomap calls this once for a write that `write_direct::<T>` started, with its iocb. The file is open,
+/// and `inode_dio_wait()` still waits for the write.
 unsafe extern "C" fn direct_write_end<T: FileSystem>(
     iocb: *mut bindings::kiocb,
     written: isize,
@@ -396,8 +394,8 @@ unsafe extern "C" fn direct_write_end<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// The VFS calls this for an open regular file of a filesystem of type `T` that is to be mapped; `desc`
+/// is nobody else's.
 unsafe extern "C" fn mmap_prepare<T: FileSystem>(desc: *mut bindings::vm_area_desc) -> c_int {
     // SAFETY: The call's own; the file is one of this filesystem.
     unsafe {
@@ -409,12 +407,12 @@ unsafe extern "C" fn mmap_prepare<T: FileSystem>(desc: *mut bindings::vm_area_de
     }
 }
 
-/// `page_mkwrite` of `struct file_operations`.
+/// `page_mkwrite` of `struct vm_operations_struct`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// The memory management calls this for a fault in a mapping that `mmap_prepare::<T>` prepared. The
+/// mapping, its file and the page of `fault` stay for the call.
 unsafe extern "C" fn page_mkwrite<T: FileSystem>(
     fault: *mut bindings::vm_fault,
 ) -> bindings::vm_fault_t {
@@ -478,12 +476,12 @@ pub(super) fn set_size<T: FileSystem>(inode: &Locked<'_, T>, size: i64) -> Resul
     result
 }
 
-/// `fiemap` of `struct file_operations`.
+/// `fiemap` of `struct inode_operations`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// The VFS calls this with a live inode of a regular file of a filesystem of type `T`, which isn't
+/// locked; `info` is nobody else's.
 pub(super) unsafe extern "C" fn fiemap<T: FileSystem>(
     inode: *mut bindings::inode,
     info: *mut kernel::bindings::fiemap_extent_info,
@@ -513,12 +511,12 @@ const FITRIM: u32 = _IOWR::<[u64; 3]>(b'X' as u32, 121);
 /// C: `FS_IOC_GETVERSION`.
 const GETVERSION: u32 = _IOR::<c_long>(b'v' as u32, 1);
 
-/// `ioctl` of `struct file_operations`.
+/// `unlocked_ioctl` of `struct file_operations`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for an open file of a filesystem of type `T`; the other arguments are the call's
-/// own.
+/// The VFS calls this with an open file or directory of a filesystem of type `T`; `argument` is what
+/// user space passed.
 pub(super) unsafe extern "C" fn ioctl<T: FileSystem>(
     file: *mut bindings::file,
     command: c_uint,

@@ -801,7 +801,7 @@ impl<T: Type> Drop for New<'_, T> {
 ///
 /// # Safety
 ///
-/// The VFS calls this for a superblock of type `T`, or an inode of one that nobody has any more.
+/// The VFS calls this with a live superblock of type `T` that has its operations.
 pub(super) unsafe extern "C" fn alloc<T: Type>(
     sb: *mut bindings::super_block,
 ) -> *mut bindings::inode {
@@ -832,7 +832,7 @@ pub(super) unsafe extern "C" fn alloc<T: Type>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for a superblock of type `T`, or an inode of one that nobody has any more.
+/// The VFS calls this once for an inode of `alloc::<T>` that has no references left and gets none.
 pub(super) unsafe extern "C" fn destroy<T: Type>(inode: *mut bindings::inode) {
     // SAFETY: The inode is one of `alloc`, with no references left: a walk under RCU doesn't look at
     // the filesystem's data.
@@ -843,7 +843,8 @@ pub(super) unsafe extern "C" fn destroy<T: Type>(inode: *mut bindings::inode) {
 ///
 /// # Safety
 ///
-/// The VFS calls this for a superblock of type `T`, or an inode of one that nobody has any more.
+/// The VFS calls this once for an inode of `alloc`, after `destroy`, when nobody looks at the inode any
+/// more.
 pub(super) unsafe extern "C" fn free(inode: *mut bindings::inode) {
     // SAFETY: The inode is one of `alloc`, and nobody's any more. kfree() takes objects of a cache too.
     unsafe {

@@ -149,12 +149,11 @@ pub(super) unsafe fn fill<T: Type>(
     Ok(())
 }
 
-/// `begin` of the tables of iomap.
+/// `iomap_begin` of `struct iomap_ops`.
 ///
 /// # Safety
 ///
-/// iomap calls this for a live inode of a filesystem of type `T`; the other arguments are its own, for
-/// the call.
+/// iomap calls this with a live inode of a filesystem of type `T`; `iomap` is nobody else's.
 unsafe extern "C" fn begin<T: FileSystem>(
     inode: *mut bindings::inode,
     pos: bindings::loff_t,
@@ -200,12 +199,12 @@ unsafe extern "C" fn begin<T: FileSystem>(
     })
 }
 
-/// `get_folio` of the tables of iomap.
+/// `get_folio` of `struct iomap_write_ops`.
 ///
 /// # Safety
 ///
-/// iomap calls this for a live inode of a filesystem of type `T`; the other arguments are its own, for
-/// the call.
+/// iomap calls this with an iteration over a live inode of a filesystem of type `T`, which is locked
+/// for writing; nobody else uses the iteration meanwhile.
 unsafe extern "C" fn get_folio<T: FileSystem>(
     iter: *mut bindings::iomap_iter,
     pos: bindings::loff_t,
@@ -262,12 +261,12 @@ unsafe fn prepare<T: FileSystem>(
     Ok(())
 }
 
-/// `put_folio` of the tables of iomap.
+/// `put_folio` of `struct iomap_write_ops`.
 ///
 /// # Safety
 ///
-/// iomap calls this for a live inode of a filesystem of type `T`; the other arguments are its own, for
-/// the call.
+/// iomap calls this with a live inode of a filesystem of type `T`, and once for each folio that
+/// `get_folio` returned for it: locked, and with a reference that is the callee's.
 unsafe extern "C" fn put_folio<T: FileSystem>(
     inode: *mut bindings::inode,
     pos: bindings::loff_t,
@@ -284,12 +283,12 @@ unsafe extern "C" fn put_folio<T: FileSystem>(
     }
 }
 
-/// `valid` of the tables of iomap.
+/// `iomap_valid` of `struct iomap_write_ops`.
 ///
 /// # Safety
 ///
-/// iomap calls this for a live inode of a filesystem of type `T`; the other arguments are its own, for
-/// the call.
+/// iomap calls this with a live inode of a filesystem of type `T` and a live mapping that `begin`
+/// filled in.
 unsafe extern "C" fn valid<T: FileSystem>(
     inode: *mut bindings::inode,
     iomap: *const bindings::iomap,

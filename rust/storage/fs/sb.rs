@@ -360,12 +360,12 @@ impl<'a, T: FileSystem> New<'a, T> {
     }
 }
 
-/// `kill_sb`
+/// `kill_sb` of `struct file_system_type`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this once for a superblock of type `T`, finished or not, that nobody uses any more.
+/// `s_umount` is held for writing and is the callee's to release.
 pub(super) unsafe extern "C" fn kill<T: FileSystem>(sb: *mut bindings::super_block) {
     // SAFETY: The superblock is live until this returns.
     let data = unsafe { (*sb).s_fs_info };
@@ -413,8 +413,7 @@ impl<T: FileSystem> Tables<T> {
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// Writeback calls this with a live inode of a filesystem of type `T`.
 unsafe extern "C" fn write_inode<T: FileSystem>(
     inode: *mut bindings::inode,
     _wbc: *mut bindings::writeback_control,
@@ -433,8 +432,7 @@ unsafe extern "C" fn write_inode<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// Writeback calls this with a live inode of a filesystem of type `T`.
 unsafe extern "C" fn sync_inode_metadata<T: FileSystem>(
     inode: *mut bindings::inode,
     _wbc: *mut bindings::writeback_control,
@@ -453,8 +451,8 @@ unsafe extern "C" fn sync_inode_metadata<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this once for an inode of a filesystem of type `T` that has no references left and
+/// gets none.
 unsafe extern "C" fn evict_inode<T: FileSystem>(inode: *mut bindings::inode) {
     // SAFETY: The inode has no references left, and nobody gets one until this returns.
     unsafe { bindings::truncate_inode_pages_final(&raw mut (*inode).i_data) };
@@ -490,8 +488,7 @@ unsafe extern "C" fn evict_inode<T: FileSystem>(inode: *mut bindings::inode) {
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this once for a superblock of type `T` that has a root, when its inodes are gone.
 unsafe extern "C" fn put_super<T: FileSystem>(sb: *mut bindings::super_block) {
     // SAFETY: Called for superblocks that have a root: it was finished.
     T::put_super(unsafe { SuperBlock::from_raw(sb) });
@@ -501,8 +498,7 @@ unsafe extern "C" fn put_super<T: FileSystem>(sb: *mut bindings::super_block) {
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this for a mounted filesystem of type `T`, with `s_umount` held.
 unsafe extern "C" fn sync_fs<T: FileSystem>(sb: *mut bindings::super_block, wait: c_int) -> c_int {
     from_result(|| {
         // SAFETY: A mounted filesystem of this type.
@@ -515,8 +511,7 @@ unsafe extern "C" fn sync_fs<T: FileSystem>(sb: *mut bindings::super_block, wait
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this for a mounted filesystem of type `T`, with `s_umount` held for writing.
 unsafe extern "C" fn freeze_fs<T: FileSystem>(sb: *mut bindings::super_block) -> c_int {
     from_result(|| {
         // SAFETY: A mounted filesystem of this type.
@@ -529,8 +524,7 @@ unsafe extern "C" fn freeze_fs<T: FileSystem>(sb: *mut bindings::super_block) ->
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this for a mounted filesystem of type `T`, with `s_umount` held for writing.
 unsafe extern "C" fn unfreeze_fs<T: FileSystem>(sb: *mut bindings::super_block) -> c_int {
     from_result(|| {
         // SAFETY: A mounted filesystem of this type.
@@ -543,8 +537,8 @@ unsafe extern "C" fn unfreeze_fs<T: FileSystem>(sb: *mut bindings::super_block) 
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this with a live dentry of a mounted filesystem of type `T`; `stat` is zeroed and
+/// nobody else's.
 unsafe extern "C" fn statfs<T: FileSystem>(
     dentry: *mut bindings::dentry,
     stat: *mut kernel::bindings::kstatfs,
@@ -574,8 +568,7 @@ unsafe extern "C" fn statfs<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live superblock of type `T`, or for an inode or a dentry of one, as
-/// `Documentation/filesystems/locking.rst` says.
+/// The VFS calls this with a live `seq` and a live dentry of a mounted filesystem of type `T`.
 unsafe extern "C" fn show_options<T: FileSystem>(
     seq: *mut bindings::seq_file,
     root: *mut bindings::dentry,

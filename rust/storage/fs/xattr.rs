@@ -128,8 +128,8 @@ impl<T: FileSystem> Tables<T> {
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live inode of a filesystem of type `T`, locked for writing where it is
-/// changed; buffers are as long as it says.
+/// The VFS calls this with a handler of `Tables::<T>`, a live inode of a filesystem of type `T` and a C
+/// string. `buffer` is NULL, or nobody else's and `size` bytes long.
 unsafe extern "C" fn get<T: FileSystem>(
     handler: *const bindings::xattr_handler,
     _dentry: *mut bindings::dentry,
@@ -163,8 +163,8 @@ unsafe extern "C" fn get<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live inode of a filesystem of type `T`, locked for writing where it is
-/// changed; buffers are as long as it says.
+/// The VFS calls this with a handler of `Tables::<T>`, a live inode of a filesystem of type `T`, locked
+/// for writing, and a C string. `value` is NULL or `size` bytes that don't change.
 unsafe extern "C" fn set<T: FileSystem>(
     handler: *const bindings::xattr_handler,
     _idmap: *mut bindings::mnt_idmap,
@@ -195,12 +195,12 @@ unsafe extern "C" fn set<T: FileSystem>(
     })
 }
 
-/// `list` of `struct xattr_handler`.
+/// `listxattr` of `struct inode_operations`.
 ///
 /// # Safety
 ///
-/// The VFS calls this for a live inode of a filesystem of type `T`, locked for writing where it is
-/// changed; buffers are as long as it says.
+/// The VFS calls this with a live dentry that has an inode of a filesystem of type `T`. `buffer` is
+/// NULL, or nobody else's and `size` bytes long.
 pub(super) unsafe extern "C" fn list<T: FileSystem>(
     dentry: *mut bindings::dentry,
     buffer: *mut c_char,
