@@ -276,8 +276,16 @@ unsafe fn write_buffered<T: FileSystem>(
     }
 }
 
-/// Zeroes what has blocks between `start` and `end`.
+/// Zeroes the rest of the block that the file ends in, at `start`, as far as `end`: who mapped the file may
+/// have written there. What is behind that block is a hole, or damage, and iomap warns of folios that are
+/// dirty behind the end.
 fn zero<T: FileSystem>(inode: &Locked<'_, T>, start: u64, end: u64) -> Result {
+    // SAFETY: The superblock is live, and this doesn't change.
+    let shift = unsafe { (*inode.sb().as_ptr()).s_blocksize_bits };
+    let end = end.min(start.saturating_add((1 << shift) - 1) >> shift << shift);
+    if end <= start {
+        return Ok(());
+    }
     // SAFETY: The inode is live and locked. What is behind the size is no data yet.
     to_result(unsafe {
         bindings::iomap_zero_range(
