@@ -20,6 +20,11 @@ STORAGE_HELPER(void, storage_sb_breadahead, struct super_block *sb, sector_t blo
 	sb_breadahead(sb, block);
 }
 
+STORAGE_HELPER(void, storage_get_bh, struct buffer_head *bh)
+{
+	get_bh(bh);
+}
+
 STORAGE_HELPER(void, storage_brelse, struct buffer_head *bh)
 {
 	brelse(bh);

@@ -3,7 +3,7 @@
 //! Blocks: taken from the bitmaps, and given back.
 
 use crate::{
-    groups::Locked,
+    groups::{self, Locked},
     mount::StableFs,
     report::{self, Where},
     SuperBlock,
@@ -27,22 +27,24 @@ pub(crate) enum Who {
 }
 
 /// A group's block bitmap: its buffer, and a copy to work on.
-struct Bitmap {
-    buffer: Buffer,
+struct Bitmap<'a> {
+    buffer: Buffer<'a>,
     bits: KVec<u8>,
 }
 
-impl Bitmap {
-    fn read(sb: &SuperBlock, state: &mut Locked<'_>, group: Group) -> Result<Self> {
+impl<'a> Bitmap<'a> {
+    fn read(sb: &'a SuperBlock, state: &mut Locked<'_>, group: Group) -> Result<Self> {
         let fs = sb.data();
         let descriptor = fs.groups.descriptor(group)?;
-        let buffer = Buffer::read(sb, descriptor.block_bitmap().get().into())?;
+        let place = Where::Group(group.get());
+        let bitmap = descriptor.block_bitmap().get();
+        let buffer = report::read(sb, place, Structure::BlockBitmap, bitmap)?;
         let bits = buffer.copy()?;
         let checked = state.checked.get_mut(group.get() as usize).ok_or(EUCLEAN)?;
         if !*checked {
             descriptor
                 .check_block_bitmap(&fs.superblock, group, &bits)
-                .map_err(|damage| report::corrupt(sb, Where::Group(group.get()), damage))?;
+                .map_err(|damage| report::corrupt(sb, place, damage))?;
             *checked = true;
         }
         Ok(Self { buffer, bits })
@@ -167,7 +169,7 @@ fn take(
     let changed = bitmap::set_range(&mut bitmap.bits, run.start, len, Structure::BlockBitmap)
         .map_err(|damage| report::corrupt(sb, place, damage))?;
     bitmap.write(changed)?;
-    fs.count(state, group, -(len as i32), 0, 0)?;
+    groups::count(sb, state, group, -(len as i32), 0, 0)?;
     if let Some(ino) = ino {
         state.windows.advance(ino, block.get().saturating_add(len));
     }
@@ -226,7 +228,7 @@ fn free_in_group(
     let changed = bitmap::clear_range(&mut bitmap.bits, bit, count, Structure::BlockBitmap)
         .map_err(|damage| report::corrupt(sb, place, damage))?;
     bitmap.write(changed)?;
-    fs.count(state, group, count as i32, 0, 0)
+    groups::count(sb, state, group, count as i32, 0, 0)
 }
 
 /// Discards free blocks between two bytes of the device, in runs of at least `min` bytes. Returns how

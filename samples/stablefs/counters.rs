@@ -56,6 +56,8 @@ pub(crate) struct Counters {
     pub(crate) wait_ns: Counter,
     /// Each wait, in nanoseconds.
     wait_histogram: Histogram<40>,
+    /// Folios of file data that were written back.
+    pub(crate) write_folios: Counter,
     /// Bios of file data that were written.
     pub(crate) write_bios: Counter,
     /// Bytes of those.
@@ -74,6 +76,7 @@ impl Counters {
             waits: Counter::new(),
             wait_ns: Counter::new(),
             wait_histogram: Histogram::new(),
+            write_folios: Counter::new(),
             write_bios: Counter::new(),
             write_bytes: Counter::new(),
             write_histogram: Histogram::new(),
@@ -85,6 +88,7 @@ impl Counters {
         dir.read_only_file(c_str!("waits"), &self.waits);
         dir.read_only_file(c_str!("wait_ns"), &self.wait_ns);
         dir.read_only_file(c_str!("wait_histogram"), &self.wait_histogram);
+        dir.read_only_file(c_str!("write_folios"), &self.write_folios);
         dir.read_only_file(c_str!("write_bios"), &self.write_bios);
         dir.read_only_file(c_str!("write_bytes"), &self.write_bytes);
         dir.read_only_file(c_str!("write_histogram"), &self.write_histogram);
@@ -111,6 +115,7 @@ impl Counters {
         for counter in [
             &self.waits,
             &self.wait_ns,
+            &self.write_folios,
             &self.write_bios,
             &self.write_bytes,
         ] {

@@ -11,7 +11,6 @@ use crate::{
 use core::ops::Range;
 use ext2::{path, superblock::Block, Structure};
 use kernel::prelude::*;
-use storage::fs::buffer::Buffer;
 
 /// Frees blocks in rows: neighbours go at once.
 struct Freed<'a> {
@@ -117,7 +116,7 @@ fn cut(
     }
     let size = sb.data().superblock.block_size();
     let span = path::span(size, height - 1);
-    let buffer = Buffer::read(sb, pointer.into())?;
+    let buffer = map::read(inode, first, pointer)?;
     let mut pointers = buffer.copy()?;
     let mut changed: Option<Range<usize>> = None;
     let mut empty = true;

@@ -30,7 +30,7 @@ fn params(fs: &StableFs) -> Params {
 struct DirBlock<'a> {
     dir: &'a INode,
     index: u64,
-    buffer: Buffer,
+    buffer: Buffer<'a>,
     bytes: KVec<u8>,
 }
 
@@ -184,6 +184,7 @@ pub(crate) fn begin(new: &mut NewINode<'_>, own: Ino, parent: Ino) -> Result {
     dir::first_block(&mut bytes, params, own.get(), parent.get()).map_err(|_| EIO)?;
     let all = 0..bytes.len();
     buffer.modify_of(new, |locked| locked.write_range(&bytes, all))?;
+    drop(buffer);
     new.set_size(bytes.len() as u64)
 }
 

@@ -120,6 +120,10 @@ impl iomap::Operations for StableFs {
         stability::before_write(inode.sb(), folio, nowait)
     }
 
+    fn writes_folio(inode: &INode) {
+        inode.sb().data().counters.write_folios.add(1);
+    }
+
     fn submitted(inode: &INode, bytes: u32) {
         inode.sb().data().counters.submitted(bytes);
     }

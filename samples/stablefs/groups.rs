@@ -5,7 +5,7 @@
 //! Counts are kept in memory and in the descriptors' buffers at once. Everything that changes a bitmap
 //! or a count holds the one lock of this module.
 
-use crate::mount::StableFs;
+use crate::SuperBlock;
 use ext2::{
     alloc::{GroupCounts, Totals},
     group::{self, Descriptor},
@@ -18,14 +18,17 @@ use kernel::{
     prelude::*,
     sync::{lock::mutex::MutexBackend, lock::Guard, Mutex},
 };
-use storage::fs::{buffer::Buffer, buffer::OnDevice, NoFs};
+use storage::fs::{
+    buffer::{Buffer, Kept, OnDevice},
+    NoFs,
+};
 
 /// The groups of a mount.
 #[pin_data]
 pub(crate) struct Groups {
     descriptors: KVec<Descriptor>,
     /// The blocks that the descriptors are in.
-    buffers: KVec<Buffer>,
+    buffers: KVec<Kept>,
     #[pin]
     state: Mutex<State>,
 }
@@ -143,7 +146,7 @@ impl From<AllocError> for Unreadable {
 /// What was read of them.
 pub(crate) struct Read {
     descriptors: KVec<Descriptor>,
-    buffers: KVec<Buffer>,
+    buffers: KVec<Kept>,
     counts: KVec<GroupCounts>,
     checked: KVec<bool>,
 }
@@ -161,13 +164,13 @@ pub(crate) fn read(
     };
     for group in superblock.all_groups() {
         let (block, offset) = superblock.descriptor_location(group);
-        if read.buffers.last().map(Buffer::block) != Some(block.get().into()) {
+        if read.buffers.last().map(Kept::block) != Some(block.get().into()) {
             read.buffers
-                .push(Buffer::read(sb, block.get().into())?, GFP_KERNEL)?;
+                .push(Buffer::read(sb, block.get().into())?.keep(), GFP_KERNEL)?;
         }
         let mut bytes = [0; group::SIZE];
         if let Some(buffer) = read.buffers.last() {
-            buffer.copy_to(offset as usize, &mut bytes)?;
+            buffer.buffer(sb)?.copy_to(offset as usize, &mut bytes)?;
         }
         let descriptor = Descriptor::parse(&bytes, superblock, group)
             .map_err(|corrupt| Unreadable::Refused(Refused::Corrupt(corrupt)))?;
@@ -232,46 +235,45 @@ impl Groups {
     }
 }
 
-impl StableFs {
-    /// Changes the counts of a group by so much, in memory and in its descriptor.
-    pub(crate) fn count(
-        &self,
-        state: &mut Locked<'_>,
-        group: Group,
-        blocks: i32,
-        inodes: i32,
-        dirs: i32,
-    ) -> Result {
-        let index = group.get() as usize;
-        let state: &mut State = state;
-        let counts = state.counts.get_mut(index).ok_or(EUCLEAN)?;
-        counts.free_blocks = counts.free_blocks.saturating_add_signed(blocks);
-        counts.free_inodes = counts.free_inodes.saturating_add_signed(inodes);
-        counts.used_dirs = counts.used_dirs.saturating_add_signed(dirs);
-        let totals = &mut state.totals;
-        totals.free_blocks = totals.free_blocks.saturating_add_signed(blocks);
-        totals.free_inodes = totals.free_inodes.saturating_add_signed(inodes);
-        totals.dirs = totals.dirs.saturating_add_signed(dirs);
+/// Changes the counts of a group by so much, in memory and in its descriptor.
+pub(crate) fn count(
+    sb: &SuperBlock,
+    state: &mut Locked<'_>,
+    group: Group,
+    blocks: i32,
+    inodes: i32,
+    dirs: i32,
+) -> Result {
+    let fs = sb.data();
+    let index = group.get() as usize;
+    let state: &mut State = state;
+    let counts = state.counts.get_mut(index).ok_or(EUCLEAN)?;
+    counts.free_blocks = counts.free_blocks.saturating_add_signed(blocks);
+    counts.free_inodes = counts.free_inodes.saturating_add_signed(inodes);
+    counts.used_dirs = counts.used_dirs.saturating_add_signed(dirs);
+    let totals = &mut state.totals;
+    totals.free_blocks = totals.free_blocks.saturating_add_signed(blocks);
+    totals.free_inodes = totals.free_inodes.saturating_add_signed(inodes);
+    totals.dirs = totals.dirs.saturating_add_signed(dirs);
 
-        let mut descriptor = *self.groups.descriptor(group)?;
-        let short = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
-        descriptor.free_blocks = short(counts.free_blocks);
-        descriptor.free_inodes = short(counts.free_inodes);
-        descriptor.used_dirs = short(counts.used_dirs);
+    let mut descriptor = *fs.groups.descriptor(group)?;
+    let short = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+    descriptor.free_blocks = short(counts.free_blocks);
+    descriptor.free_inodes = short(counts.free_inodes);
+    descriptor.used_dirs = short(counts.used_dirs);
 
-        let (block, offset) = self.superblock.descriptor_location(group);
-        let offset = offset as usize;
-        let buffer = self
-            .groups
-            .buffers
-            .iter()
-            .find(|buffer| buffer.block() == u64::from(block.get()))
-            .ok_or(EUCLEAN)?;
-        buffer.modify(|locked| {
-            let mut bytes = [0; group::SIZE];
-            locked.copy_to(offset, &mut bytes)?;
-            descriptor.encode_counts(&mut bytes).ok_or(EUCLEAN)?;
-            locked.write(offset, &bytes)
-        })
-    }
+    let (block, offset) = fs.superblock.descriptor_location(group);
+    let offset = offset as usize;
+    let kept = fs
+        .groups
+        .buffers
+        .iter()
+        .find(|buffer| buffer.block() == u64::from(block.get()))
+        .ok_or(EUCLEAN)?;
+    kept.buffer(sb)?.modify(|locked| {
+        let mut bytes = [0; group::SIZE];
+        locked.copy_to(offset, &mut bytes)?;
+        descriptor.encode_counts(&mut bytes).ok_or(EUCLEAN)?;
+        locked.write(offset, &bytes)
+    })
 }

@@ -3,6 +3,7 @@
 //! Inodes: taken from the bitmaps, and given back.
 
 use crate::{
+    groups,
     report::{self, Where},
     INode, SuperBlock,
 };
@@ -78,7 +79,8 @@ pub(crate) fn allocate<'a>(
     for _ in 0..superblock.groups().get() {
         let place = Where::Group(group.get());
         let descriptor = fs.groups.descriptor(group)?;
-        let buffer = Buffer::read(sb, descriptor.inode_bitmap().get().into())?;
+        let bitmap = descriptor.inode_bitmap().get();
+        let buffer = report::read(sb, place, Structure::InodeBitmap, bitmap)?;
         let mut bits = buffer.copy()?;
         // The first inodes of all are reserved, whatever the bitmap says.
         let from = if group == Group::FIRST {
@@ -93,7 +95,7 @@ pub(crate) fn allocate<'a>(
             let changed = bitmap::set_range(&mut bits, bit, 1, Structure::InodeBitmap)
                 .map_err(|damage| report::corrupt(sb, place, damage))?;
             buffer.modify(|locked| locked.write_range(&bits, changed))?;
-            fs.count(&mut state, group, 0, -1, i32::from(is_directory))?;
+            groups::count(sb, &mut state, group, 0, -1, i32::from(is_directory))?;
             if let Some(counts) = state.counts.get_mut(group.get() as usize) {
                 counts.debt = if is_directory {
                     counts.debt.saturating_add(1)
@@ -122,7 +124,7 @@ fn empty(sb: &SuperBlock, ino: Ino) -> Result {
 }
 
 /// The buffer that an inode is in, and the byte at which it begins. May sleep.
-pub(crate) fn place_of(sb: &SuperBlock, ino: Ino) -> Result<(Buffer, usize)> {
+pub(crate) fn place_of(sb: &SuperBlock, ino: Ino) -> Result<(Buffer<'_>, usize)> {
     let fs = sb.data();
     let location = fs.superblock.inode_location(ino);
     let block = fs
@@ -130,7 +132,8 @@ pub(crate) fn place_of(sb: &SuperBlock, ino: Ino) -> Result<(Buffer, usize)> {
         .descriptor(location.group)?
         .inode_table_block(&fs.superblock, location.block)
         .ok_or(EUCLEAN)?;
-    let buffer = Buffer::read(sb, block.get().into())?;
+    let place = Where::Group(location.group.get());
+    let buffer = report::read(sb, place, Structure::Inode, block.get())?;
     Ok((buffer, location.offset as usize))
 }
 
@@ -145,10 +148,12 @@ fn try_free(sb: &SuperBlock, ino: Ino, is_directory: bool) -> Result {
     let location = fs.superblock.inode_location(ino);
     let group = location.group;
     let mut state = fs.groups.lock();
-    let buffer = Buffer::read(sb, fs.groups.descriptor(group)?.inode_bitmap().get().into())?;
+    let place = Where::Group(group.get());
+    let bitmap = fs.groups.descriptor(group)?.inode_bitmap().get();
+    let buffer = report::read(sb, place, Structure::InodeBitmap, bitmap)?;
     let mut bits = buffer.copy()?;
     let changed = bitmap::clear_range(&mut bits, location.index, 1, Structure::InodeBitmap)
-        .map_err(|damage| report::corrupt(sb, Where::Group(group.get()), damage))?;
+        .map_err(|damage| report::corrupt(sb, place, damage))?;
     buffer.modify(|locked| locked.write_range(&bits, changed))?;
-    fs.count(&mut state, group, 0, 1, -i32::from(is_directory))
+    groups::count(sb, &mut state, group, 0, 1, -i32::from(is_directory))
 }

@@ -45,6 +45,12 @@ pub(crate) fn check_data(
     Ok(block)
 }
 
+/// Reads the indirect block `pointer`, on the way to `block` of the file. It was checked.
+pub(crate) fn read(inode: &INode, block: u64, pointer: u32) -> Result<Buffer<'_>> {
+    let place = Where::Block(inode.ino(), block);
+    report::read(inode.sb(), place, Structure::IndirectBlock, pointer)
+}
+
 /// As many pointers of a row as are looked at in one go.
 const ROW: usize = 256;
 
@@ -80,13 +86,13 @@ pub(crate) fn look(
                 return Ok(Extent::Hole(max.into()));
             }
             check_data(sb, pointer, 1, Structure::IndirectBlock).map_err(damaged)?;
-            pointer = Buffer::read(sb, pointer.into())?.le32(*index as usize * 4)?;
+            pointer = read(inode, block, pointer)?.le32(*index as usize * 4)?;
         }
         if pointer == 0 {
             return Ok(Extent::Hole(max.into()));
         }
         check_data(sb, pointer, 1, Structure::IndirectBlock).map_err(damaged)?;
-        let buffer = Buffer::read(sb, pointer.into())?;
+        let buffer = read(inode, block, pointer)?;
         let mut row = [0; ROW * 4];
         let len = (max as usize).min(ROW) * 4;
         let row = row.get_mut(..len).ok_or(EFBIG)?;
@@ -142,7 +148,7 @@ fn indirect_goal(fs: &StableFs, data: Block) -> Block {
 }
 
 /// Takes a block for pointers to `data`, all zero, that belongs to the file.
-fn indirect_block(inode: &INode, data: Block, who: Who) -> Result<(Block, Buffer)> {
+fn indirect_block(inode: &INode, data: Block, who: Who) -> Result<(Block, Buffer<'_>)> {
     let sb = inode.sb();
     let goal = indirect_goal(&sb.data(), data);
     let (block, _) = balloc::allocate(sb, None, goal, 1, who)?;
@@ -198,7 +204,7 @@ fn point(
         *pointer = block.get();
         buffer
     } else {
-        Buffer::read(sb, (*pointer).into())?
+        read(inode, block, *pointer)?
     };
     for index in above {
         let offset = *index as usize * 4;
@@ -210,7 +216,7 @@ fn point(
             })?;
             next
         } else {
-            Buffer::read(sb, pointer.into())?
+            read(inode, block, pointer)?
         };
         buffer = next;
     }
@@ -289,25 +295,25 @@ fn fill_holes(
 }
 
 /// A block of a directory or of a long symbolic link, which must be there.
-pub(crate) fn metadata_block(inode: &INode, block: u64) -> Result<Buffer> {
+pub(crate) fn metadata_block(inode: &INode, block: u64) -> Result<Buffer<'_>> {
     let map = inode.data().lock();
+    let place = Where::Block(inode.ino(), block);
+    let structure = if inode.is_directory() {
+        Structure::Directory
+    } else {
+        Structure::Inode
+    };
     match look(inode, &map, block, 1, false)? {
-        Extent::Blocks(first, _) => Buffer::read(inode.sb(), first.get().into()),
+        Extent::Blocks(first, _) => report::read(inode.sb(), place, structure, first.get()),
         Extent::Hole(_) => {
-            let structure = if inode.is_directory() {
-                Structure::Directory
-            } else {
-                Structure::Inode
-            };
             let damage = Corrupt::new(structure, "a block is missing", block);
-            let place = Where::Block(inode.ino(), block);
             Err(report::corrupt(inode.sb(), place, damage))
         }
     }
 }
 
 /// One more block for a directory or a long symbolic link, all zero.
-pub(crate) fn new_metadata_block(inode: &INode, block: u64) -> Result<Buffer> {
+pub(crate) fn new_metadata_block(inode: &INode, block: u64) -> Result<Buffer<'_>> {
     let sb = inode.sb();
     let mut map = inode.data().lock();
     fill(inode, &mut map, block..block + 1, Who::Current)?;

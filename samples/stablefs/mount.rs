@@ -7,7 +7,7 @@ use crate::{
     cut,
     groups::{self, Groups, Unreadable},
     ialloc,
-    node::{self, Node},
+    node::{self, LockedMap, Node},
     options::{Defaults, InForce, Options},
     xattr, INode, Ref, SuperBlock,
 };
@@ -22,7 +22,7 @@ use kernel::{
 };
 use storage::{
     fs::{
-        buffer::Buffer,
+        buffer::{Buffer, Kept},
         context::{Log, Value},
         export,
         inode::Time,
@@ -48,7 +48,7 @@ pub(crate) struct StableFs {
     #[pin]
     state: Mutex<Changing>,
     /// The block that the superblock is in, and where.
-    buffer: Buffer,
+    buffer: Kept,
     offset: usize,
 }
 
@@ -82,83 +82,87 @@ fn now() -> u32 {
     Time::now().seconds as u32
 }
 
-impl StableFs {
-    /// Changes the superblock's buffer.
-    fn edit(&self, change: impl FnOnce(&mut Edit<'_>)) -> Result {
-        self.buffer.modify(|locked| {
-            let mut bytes = [0; superblock::SIZE];
-            locked.copy_to(self.offset, &mut bytes)?;
-            change(&mut Edit::new(&mut bytes).ok_or(EIO)?);
-            locked.write(self.offset, &bytes)
-        })
-    }
+/// Changes the superblock's buffer.
+fn edit(sb: &SuperBlock, change: impl FnOnce(&mut Edit<'_>)) -> Result {
+    let fs = sb.data();
+    fs.buffer.buffer(sb)?.modify(|locked| {
+        let mut bytes = [0; superblock::SIZE];
+        locked.copy_to(fs.offset, &mut bytes)?;
+        change(&mut Edit::new(&mut bytes).ok_or(EIO)?);
+        locked.write(fs.offset, &bytes)
+    })
+}
 
-    /// Writes what is known now. `clean`: nothing else will be written.
-    fn write_super(&self, clean: bool, wait: bool) -> Result {
-        let totals = self.groups.lock().totals;
-        {
-            let changing = self.state.lock();
-            let state = if clean {
-                changing.state
-            } else {
-                changing.state.clean(false)
-            };
-            self.edit(|edit| {
-                edit.free_blocks(totals.free_blocks);
-                edit.free_inodes(totals.free_inodes);
-                edit.wtime(now());
-                edit.state(state);
-                edit.mount_count(changing.mount_count);
-            })?;
-        }
-        if wait {
-            self.buffer.sync()?;
-        }
-        Ok(())
+/// Writes what is known now. `clean`: nothing else will be written.
+fn write_super(sb: &SuperBlock, clean: bool, wait: bool) -> Result {
+    let fs = sb.data();
+    let totals = fs.groups.lock().totals;
+    {
+        let changing = fs.state.lock();
+        let state = if clean {
+            changing.state
+        } else {
+            changing.state.clean(false)
+        };
+        edit(sb, |edit| {
+            edit.free_blocks(totals.free_blocks);
+            edit.free_inodes(totals.free_inodes);
+            edit.wtime(now());
+            edit.state(state);
+            edit.mount_count(changing.mount_count);
+        })?;
     }
+    if wait {
+        fs.buffer.buffer(sb)?.sync()?;
+    }
+    Ok(())
+}
 
-    /// It can be written to from now on: e2fsck is to look at it if this isn't undone.
-    fn begin_writing(&self) -> Result {
-        {
-            let mut changing = self.state.lock();
-            changing.mount_count = changing.mount_count.saturating_add(1);
-        }
-        self.edit(|edit| edit.mtime(now()))?;
-        self.write_super(false, true)
+/// It can be written to from now on: e2fsck is to look at it if this isn't undone.
+fn begin_writing(sb: &SuperBlock) -> Result {
+    {
+        let fs = sb.data();
+        let mut changing = fs.state.lock();
+        changing.mount_count = changing.mount_count.saturating_add(1);
     }
+    edit(sb, |edit| edit.mtime(now()))?;
+    write_super(sb, false, true)
+}
 
-    /// Something is wrong, and e2fsck is to look at it. Any of this filesystem's locks may be held.
-    pub(crate) fn note_error(&self) {
-        let mut changing = self.state.lock();
-        changing.state = changing.state.with_errors();
-        let state = changing.state.clean(false);
-        // If it can't be written, that is no news.
-        let _ = self.edit(|edit| edit.state(state));
-    }
+/// Something is wrong, and e2fsck is to look at it. Any of this filesystem's locks may be held.
+pub(crate) fn note_error(sb: &SuperBlock) {
+    let fs = sb.data();
+    let mut changing = fs.state.lock();
+    changing.state = changing.state.with_errors();
+    let state = changing.state.clean(false);
+    // If it can't be written, that is no news.
+    let _ = edit(sb, |edit| edit.state(state));
+}
 
-    /// There is a file that is longer than 2 GiB.
-    pub(crate) fn need_large_file(&self) -> Result {
-        let mut changing = self.state.lock();
-        if changing.ro_compat.contains(RoCompat::LARGE_FILE) {
-            return Ok(());
-        }
-        let features = changing.ro_compat.with(RoCompat::LARGE_FILE);
-        self.edit(|edit| edit.ro_compat(features))?;
-        changing.ro_compat = features;
-        Ok(())
+/// There is a file that is longer than 2 GiB.
+pub(crate) fn need_large_file(sb: &SuperBlock) -> Result {
+    let fs = sb.data();
+    let mut changing = fs.state.lock();
+    if changing.ro_compat.contains(RoCompat::LARGE_FILE) {
+        return Ok(());
     }
+    let features = changing.ro_compat.with(RoCompat::LARGE_FILE);
+    edit(sb, |edit| edit.ro_compat(features))?;
+    changing.ro_compat = features;
+    Ok(())
+}
 
-    /// There is something that these features are about.
-    pub(crate) fn need_compat(&self, compat: Compat) -> Result {
-        let mut changing = self.state.lock();
-        if changing.compat.contains(compat) {
-            return Ok(());
-        }
-        let features = changing.compat.with(compat);
-        self.edit(|edit| edit.compat(features))?;
-        changing.compat = features;
-        Ok(())
+/// There is something that these features are about.
+pub(crate) fn need_compat(sb: &SuperBlock, compat: Compat) -> Result {
+    let fs = sb.data();
+    let mut changing = fs.state.lock();
+    if changing.compat.contains(compat) {
+        return Ok(());
     }
+    let features = changing.compat.with(compat);
+    edit(sb, |edit| edit.compat(features))?;
+    changing.compat = features;
+    Ok(())
 }
 
 /// A feature, for a person.
@@ -212,7 +216,7 @@ fn refuse(log: &Log, refused: Refused) -> Error {
 /// A superblock that was read, and where it is.
 struct Found {
     superblock: Superblock,
-    buffer: Buffer,
+    buffer: Kept,
     offset: usize,
 }
 
@@ -239,7 +243,7 @@ fn read_super(sb: &mut New<'_, StableFs>, log: &Log) -> Result<Found> {
         if wanted == size {
             return Ok(Found {
                 superblock,
-                buffer,
+                buffer: buffer.keep(),
                 offset,
             });
         }
@@ -355,7 +359,7 @@ impl Operations for StableFs {
         sb.finish(&settings, data, |sb| {
             let root = root(sb)?;
             if writable {
-                sb.data().begin_writing()?;
+                begin_writing(sb)?;
             }
             Ok(root)
         })
@@ -375,11 +379,11 @@ impl Operations for StableFs {
             (true, false) => {
                 check_writable(&fs.superblock, log)?;
                 fs.options.set(options);
-                fs.begin_writing()
+                begin_writing(sb)
             }
             (false, true) => {
                 fs.options.set(options);
-                fs.write_super(true, true)
+                write_super(sb, true, true)
             }
             _ => {
                 fs.options.set(options);
@@ -421,25 +425,25 @@ impl Operations for StableFs {
         if sb.is_read_only() {
             return Ok(());
         }
-        sb.data().write_super(false, wait)
+        write_super(sb, false, wait)
     }
 
     fn freeze(sb: &SuperBlock) -> Result {
         if sb.is_read_only() {
             return Ok(());
         }
-        sb.data().write_super(true, true)
+        write_super(sb, true, true)
     }
 
     fn thaw(sb: &SuperBlock) -> Result {
         if sb.is_read_only() {
             return Ok(());
         }
-        sb.data().write_super(false, true)
+        write_super(sb, false, true)
     }
 
     fn put_super(sb: &SuperBlock) {
-        if !sb.is_read_only() && sb.data().write_super(true, true).is_err() {
+        if !sb.is_read_only() && write_super(sb, true, true).is_err() {
             let id = sb.id();
             pr_err!("{id}: the superblock can't be written\n");
         }
@@ -453,7 +457,7 @@ impl Operations for StableFs {
         {
             let mut map = inode.data().lock();
             map.dtime = now();
-            if has_blocks(inode, &map.pointers) {
+            if has_blocks(inode, &map) {
                 // Damage has been reported, and there is nobody to tell.
                 let _ = cut::punch(inode, &mut map, 0..u64::MAX);
             }
@@ -480,10 +484,14 @@ impl Operations for StableFs {
 }
 
 /// Whether the pointers of an inode lead to blocks, and aren't a link's target or a device's number.
-fn has_blocks(inode: &INode, _pointers: &[u32]) -> bool {
+fn has_blocks(inode: &INode, map: &LockedMap<'_>) -> bool {
+    let fs = inode.sb().data();
+    let attributes = map
+        .xattr_block
+        .map_or(0, |_| fs.superblock.block_size().bytes() >> 9);
     inode.is_regular()
         || inode.is_directory()
-        || (inode.is_symlink() && inode.link().is_none_or(|link| link.to_bytes().len() >= 60))
+        || (inode.is_symlink() && inode.sectors() > attributes.into())
 }
 
 fn root(sb: &SuperBlock) -> Result<Ref<'_>> {

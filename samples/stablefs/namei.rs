@@ -143,10 +143,10 @@ impl Operations for StableFs {
             Made::Directory => {
                 dir::begin(&mut new, own, node::ino(dir)?)?;
                 new.set_links(2);
-                new.set_directory();
+                new.set_directory()?;
             }
             Made::Symlink(target) => set_target(&mut new, target)?,
-            Made::Node(_) if new.is_regular() => new.set_regular(),
+            Made::Node(_) if new.is_regular() => new.set_regular()?,
             Made::Node(device) => set_device(&mut new, device)?,
         }
         new.mark_dirty();
@@ -155,13 +155,22 @@ impl Operations for StableFs {
             dir.set_links(dir.links() + 1);
             dir.mark_dirty();
         }
-        sync(&[dir, &new])?;
+        if let Err(error) = sync(&[dir, &new]) {
+            // Without its name, the inode is deleted when `new` is dropped.
+            if let Some(slot) = dir::find(dir, name)? {
+                slot.remove(dir)?;
+            }
+            if new.is_directory() {
+                drop_link(dir, 1);
+            }
+            return Err(error);
+        }
         Ok(new)
     }
 
     fn make_unnamed<'a>(idmap: &IdMap, dir: &'a INode, mode: u16) -> Result<NewINode<'a>> {
         let mut new = new_inode(idmap, dir, mode)?;
-        new.set_regular();
+        new.set_regular()?;
         new.mark_dirty();
         Ok(new)
     }

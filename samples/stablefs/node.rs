@@ -4,7 +4,7 @@
 
 use crate::{
     ialloc, map,
-    mount::StableFs,
+    mount::{self, StableFs},
     report::{self, Where},
     INode, NewINode, Ref, SuperBlock,
 };
@@ -27,7 +27,6 @@ use kernel::{
 };
 use storage::fs::{
     attr,
-    buffer::Buffer,
     inode::{Attributes, Device, Time},
     NoFs, Type as _,
 };
@@ -162,17 +161,12 @@ pub(crate) fn get(sb: &SuperBlock, ino: Ino) -> Result<Ref<'_>> {
     sb.inode(ino.get().into(), |new| fill(sb, ino, new))
 }
 
-fn bytes_of(sb: &SuperBlock, buffer: &Buffer, offset: usize) -> Result<KVec<u8>> {
-    let mut bytes = KVec::from_elem(0, sb.data().superblock.inode_size() as usize, GFP_KERNEL)?;
-    buffer.copy_to(offset, &mut bytes)?;
-    Ok(bytes)
-}
-
 fn fill(sb: &SuperBlock, ino: Ino, new: &mut NewINode<'_>) -> Result {
     let fs = sb.data();
     let place = Where::Inode(ino.get().into());
     let (buffer, offset) = ialloc::place_of(sb, ino)?;
-    let bytes = bytes_of(sb, &buffer, offset)?;
+    let mut bytes = KVec::from_elem(0, fs.superblock.inode_size() as usize, GFP_KERNEL)?;
+    buffer.copy_to(offset, &mut bytes)?;
     let damaged = |damage| report::corrupt(sb, place, damage);
     let inode = match Inode::parse(&bytes, &fs.superblock).map_err(damaged)? {
         Parsed::InUse(inode) => inode,
@@ -203,8 +197,8 @@ fn fill(sb: &SuperBlock, ino: Ino, new: &mut NewINode<'_>) -> Result {
     }
     attr::apply_flags(new, inode.flags.bits());
     match inode.kind {
-        FileType::Regular => new.set_regular(),
-        FileType::Directory => new.set_directory(),
+        FileType::Regular => new.set_regular()?,
+        FileType::Directory => new.set_directory()?,
         FileType::Symlink => {
             let target = target(sb, new, &inode)?;
             new.set_symlink(&target)?;
@@ -240,7 +234,7 @@ pub(crate) fn write(inode: &INode, sync: bool) -> Result {
     let sb = inode.sb();
     let fs = sb.data();
     let (buffer, offset) = ialloc::place_of(sb, ino(inode)?)?;
-    let mut bytes = bytes_of(sb, &buffer, offset)?;
+    let mut bytes = KVec::from_elem(0, fs.superblock.inode_size() as usize, GFP_KERNEL)?;
     // What was said of the inode while this is done is written the next time.
     let attributes = inode.attributes();
     let kind = FileType::of_mode(attributes.mode).ok_or(EUCLEAN)?;
@@ -264,11 +258,15 @@ pub(crate) fn write(inode: &INode, sync: bool) -> Result {
         raw.version = map.version;
         raw.dtime = map.dtime;
     }
-    raw.encode(&mut bytes).ok_or(EUCLEAN)?;
     if raw.is_large() {
-        fs.need_large_file()?;
+        mount::need_large_file(sb)?;
     }
-    buffer.modify(|locked| locked.write(offset, &bytes))?;
+    buffer.modify(|locked| {
+        // Attributes of the inode, behind its fields, may be set meanwhile: they stay.
+        locked.copy_to(offset, &mut bytes)?;
+        raw.encode(&mut bytes).ok_or(EUCLEAN)?;
+        locked.write(offset, &bytes)
+    })?;
     if sync {
         buffer.sync()?;
         if buffer.write_failed() {

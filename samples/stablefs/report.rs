@@ -3,10 +3,10 @@
 //! What is done about damage and failures: a line in the log, a note in the superblock, and what the
 //! option `errors` says.
 
-use crate::SuperBlock;
-use ext2::{superblock::OnError, Corrupt};
+use crate::{mount, SuperBlock};
+use ext2::{superblock::OnError, Corrupt, Structure};
 use kernel::{fmt, prelude::*};
-use storage::fs;
+use storage::fs::{self, buffer::Buffer};
 
 /// Where something is wrong.
 #[derive(Clone, Copy)]
@@ -45,21 +45,43 @@ pub(crate) fn corrupt(sb: &SuperBlock, place: Where, damage: Corrupt) -> Error {
     EUCLEAN
 }
 
+/// Reads a block of metadata. If that fails, it is said which; of what belongs to a group, that counts as
+/// damage: `errors` is obeyed. May sleep.
+pub(crate) fn read(
+    sb: &SuperBlock,
+    place: Where,
+    structure: Structure,
+    block: u32,
+) -> Result<Buffer<'_>> {
+    Buffer::read(sb, block.into()).inspect_err(|_| {
+        let how = match place {
+            Where::Filesystem | Where::Group(_) => act,
+            Where::Inode(_) | Where::Block(..) => say,
+        };
+        let structure = structure.as_str();
+        how(sb, place, fmt!("{structure}: block {block} can't be read"));
+    })
+}
+
 /// Something else is wrong that can't be: `what` says it.
 pub(crate) fn failed(sb: &SuperBlock, place: Where, what: fmt::Arguments<'_>) {
     act(sb, place, what);
 }
 
-fn act(sb: &SuperBlock, place: Where, what: fmt::Arguments<'_>) {
-    let data = sb.data();
-    if data.log.allow() {
+fn say(sb: &SuperBlock, place: Where, what: fmt::Arguments<'_>) {
+    if sb.data().log.allow() {
         let id = sb.id();
         pr_err!("{id}: {place}{what}\n");
     }
+}
+
+fn act(sb: &SuperBlock, place: Where, what: fmt::Arguments<'_>) {
+    let data = sb.data();
+    say(sb, place, what);
     if sb.is_read_only() {
         return;
     }
-    data.note_error();
+    mount::note_error(sb);
     match data.options.errors() {
         OnError::Continue => {}
         OnError::ReadOnly => {
@@ -67,6 +89,6 @@ fn act(sb: &SuperBlock, place: Where, what: fmt::Arguments<'_>) {
             pr_err!("{id}: read-only from now on\n");
             sb.set_read_only();
         }
-        OnError::Panic => fs::panic::<crate::mount::StableFs>(),
+        OnError::Panic => fs::panic::<mount::StableFs>(),
     }
 }

@@ -9,7 +9,7 @@
 use crate::{
     balloc::{self, Who},
     ialloc, map,
-    mount::StableFs,
+    mount::{self, StableFs},
     node,
     node::LockedMap,
     report::{self, Where},
@@ -45,8 +45,8 @@ fn damaged(inode: &INode) -> impl Fn(ext2::Corrupt) -> Error + '_ {
 }
 
 /// The part of an inode on disk that has attributes.
-struct Area {
-    buffer: Buffer,
+struct Area<'a> {
+    buffer: Buffer<'a>,
     offset: usize,
     bytes: KVec<u8>,
 }
@@ -54,9 +54,9 @@ struct Area {
 /// Where in an inode `i_extra_isize` is, in bytes.
 const EXTRA_ISIZE: usize = 128;
 
-impl Area {
+impl<'a> Area<'a> {
     /// `None` if the inode has no such part.
-    fn read(inode: &INode) -> Result<Option<Self>> {
+    fn read(inode: &'a INode) -> Result<Option<Self>> {
         let sb = inode.sb();
         let size = sb.data().superblock.inode_size() as usize;
         if size <= GOOD_OLD_SIZE {
@@ -90,14 +90,15 @@ impl Area {
 }
 
 /// The block that has attributes.
-struct XattrBlock {
-    buffer: Buffer,
+struct XattrBlock<'a> {
+    buffer: Buffer<'a>,
     bytes: KVec<u8>,
 }
 
-impl XattrBlock {
-    fn read(inode: &INode, block: Block) -> Result<Self> {
-        let buffer = Buffer::read(inode.sb(), block.get().into())?;
+impl<'a> XattrBlock<'a> {
+    fn read(inode: &'a INode, block: Block) -> Result<Self> {
+        let place = Where::Inode(inode.ino());
+        let buffer = report::read(inode.sb(), place, Structure::XattrBlock, block.get())?;
         let bytes = buffer.copy()?;
         Ok(Self { buffer, bytes })
     }
@@ -108,13 +109,13 @@ impl XattrBlock {
 }
 
 /// Both.
-struct Everything {
-    area: Option<Area>,
-    block: Option<XattrBlock>,
+struct Everything<'a> {
+    area: Option<Area<'a>>,
+    block: Option<XattrBlock<'a>>,
 }
 
-impl Everything {
-    fn read(inode: &INode, map: &LockedMap<'_>) -> Result<Self> {
+impl<'a> Everything<'a> {
+    fn read(inode: &'a INode, map: &LockedMap<'_>) -> Result<Self> {
         let area = Area::read(inode)?;
         let block = map
             .xattr_block
@@ -173,7 +174,7 @@ fn set(inode: &INode, key: Key<'_>, value: Option<&[u8]>, mode: Mode) -> Result 
 fn put(
     inode: &INode,
     map: &mut LockedMap<'_>,
-    everything: &Everything,
+    everything: &Everything<'_>,
     key: Key<'_>,
     value: &[u8],
 ) -> Result {
@@ -204,12 +205,17 @@ fn put(
     take_from_area(inode, everything, key)
 }
 
-fn take(inode: &INode, map: &mut LockedMap<'_>, everything: &Everything, key: Key<'_>) -> Result {
+fn take(
+    inode: &INode,
+    map: &mut LockedMap<'_>,
+    everything: &Everything<'_>,
+    key: Key<'_>,
+) -> Result {
     take_from_area(inode, everything, key)?;
     take_from_block(inode, map, everything, key)
 }
 
-fn take_from_area(inode: &INode, everything: &Everything, key: Key<'_>) -> Result {
+fn take_from_area(inode: &INode, everything: &Everything<'_>, key: Key<'_>) -> Result {
     let Some(area) = &everything.area else {
         return Ok(());
     };
@@ -223,7 +229,7 @@ fn take_from_area(inode: &INode, everything: &Everything, key: Key<'_>) -> Resul
 fn take_from_block(
     inode: &INode,
     map: &mut LockedMap<'_>,
-    everything: &Everything,
+    everything: &Everything<'_>,
     key: Key<'_>,
 ) -> Result {
     let Some(block) = &everything.block else {
@@ -241,7 +247,7 @@ fn take_from_block(
 fn write_block(
     inode: &INode,
     map: &mut LockedMap<'_>,
-    everything: &Everything,
+    everything: &Everything<'_>,
     image: Option<&[u8]>,
 ) -> Result {
     let sb = inode.sb();
@@ -265,10 +271,16 @@ fn write_block(
                     return Err(error);
                 }
             };
-            buffer.modify_of(inode, |locked| locked.write(0, image))?;
+            let done = buffer
+                .modify_of(inode, |locked| locked.write(0, image))
+                .and_then(|()| mount::need_compat(sb, Compat::EXT_ATTR))
+                .and_then(|()| release(inode, map));
+            if let Err(error) = done {
+                drop(buffer);
+                balloc::free(sb, new, 1)?;
+                return Err(error);
+            }
             map::count(inode, 1);
-            fs.need_compat(Compat::EXT_ATTR)?;
-            release(inode, map)?;
             map.xattr_block = Some(new);
             Ok(())
         }
@@ -278,21 +290,24 @@ fn write_block(
 
 /// The inode has no block of attributes any more; if nobody else has it, it is free. May sleep.
 pub(crate) fn release(inode: &INode, map: &mut LockedMap<'_>) -> Result {
-    let Some(block) = map.xattr_block.take() else {
+    let Some(block) = map.xattr_block else {
         return Ok(());
     };
     let sb = inode.sb();
-    map::count(inode, -1);
     map::check_data(sb, block.get(), 1, Structure::XattrBlock).map_err(damaged(inode))?;
     let mut old = XattrBlock::read(inode, block)?;
     let count = xattr::refcount(&old.bytes).map_err(damaged(inode))?;
     if count > 1 {
         let changed = xattr::set_refcount(&mut old.bytes, count - 1).map_err(damaged(inode))?;
-        return old
-            .buffer
-            .modify(|locked| locked.write_range(&old.bytes, changed));
+        old.buffer
+            .modify(|locked| locked.write_range(&old.bytes, changed))?;
+    } else {
+        drop(old);
+        balloc::free(sb, block, 1)?;
     }
-    balloc::free(sb, block, 1)
+    map.xattr_block = None;
+    map::count(inode, -1);
+    Ok(())
 }
 
 impl Operations for StableFs {

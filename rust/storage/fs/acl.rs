@@ -5,7 +5,7 @@
 //! C header: [`include/linux/posix_acl.h`](srctree/include/linux/posix_acl.h)
 
 use super::{
-    inode::{INode, Locked, New},
+    inode::{INode, New},
     FileSystem, Type,
 };
 use crate::bindings;
@@ -167,7 +167,7 @@ pub(super) unsafe extern "C" fn get<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// `acl` is NULL or a live list. The inode is locked for writing, or being made.
+/// `acl` is NULL or a live list.
 unsafe fn keep<T: FileSystem>(
     inode: &INode<T>,
     kind: Kind,
@@ -192,8 +192,8 @@ unsafe fn keep<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// The VFS or nfsd calls this with live arguments; `acl` may be NULL. The inode of the dentry is one of
-/// a filesystem of type `T`, locked for writing.
+/// The VFS, nfsd or ksmbd calls this with live arguments; `acl` may be NULL. The inode of the dentry is one
+/// of a filesystem of type `T`. All but ksmbd have it locked for writing.
 pub(super) unsafe extern "C" fn set<T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
     dentry: *mut bindings::dentry,
@@ -203,9 +203,9 @@ pub(super) unsafe extern "C" fn set<T: FileSystem>(
     from_result(|| {
         let kind = Kind::from_type(kind)?;
         let mut acl = acl;
-        // SAFETY: All are live, and the inode of the dentry is locked.
+        // SAFETY: All are live.
         unsafe {
-            let inode = Locked::<T>::from_raw((*dentry).d_inode);
+            let inode = INode::<T>::from_raw((*dentry).d_inode);
             let mut mode = inode.mode();
             let access = kind == Kind::Access && !acl.is_null();
             if access {
@@ -217,7 +217,7 @@ pub(super) unsafe extern "C" fn set<T: FileSystem>(
                     (&raw mut acl).cast(),
                 ))?;
             }
-            keep(&*inode, kind, acl.cast())?;
+            keep(inode, kind, acl.cast())?;
             if access {
                 inode.set_mode(mode);
             }
@@ -251,10 +251,10 @@ impl<T: FileSystem> New<'_, T> {
                 (Kind::Access, NonNull::new(access).map(PosixAcl)),
             ]
         };
-        self.locked().set_mode(mode);
+        self.set_mode(mode);
         for (kind, acl) in lists {
             if let Some(acl) = acl {
-                // SAFETY: A live list, and the inode is being made.
+                // SAFETY: A live list.
                 unsafe { keep(self, kind, acl.0.as_ptr())? };
             } else {
                 // SAFETY: The inode is live. None, and the VFS knows.

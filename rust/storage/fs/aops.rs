@@ -78,6 +78,14 @@ unsafe extern "C" fn bmap<T: FileSystem>(
     unsafe { bindings::iomap_bmap(mapping, block, iomap::Tables::<T>::OPERATIONS) }
 }
 
+/// What a call of `writepages` knows. `iomap` comes first: iomap hands on a pointer to that.
+#[repr(C)]
+struct Context {
+    iomap: bindings::iomap_writepage_ctx,
+    /// The last folio of which a part was to be written.
+    folio: *mut bindings::folio,
+}
+
 /// `writepages` of `struct address_space_operations`.
 ///
 /// # Safety
@@ -88,18 +96,21 @@ unsafe extern "C" fn writepages<T: FileSystem>(
     mapping: *mut bindings::address_space,
     control: *mut bindings::writeback_control,
 ) -> c_int {
-    let mut context = bindings::iomap_writepage_ctx {
-        // SAFETY: Numbers and pointers, for which zero is valid: no mapping yet.
-        iomap: unsafe { core::mem::zeroed() },
-        // SAFETY: The mapping is live.
-        inode: unsafe { (*mapping).host },
-        wbc: control,
-        ops: Tables::<T>::WRITEBACK,
-        nr_folios: 0,
-        wb_ctx: ptr::null_mut(),
+    let mut context = Context {
+        iomap: bindings::iomap_writepage_ctx {
+            // SAFETY: Numbers and pointers, for which zero is valid: no mapping yet.
+            iomap: unsafe { core::mem::zeroed() },
+            // SAFETY: The mapping is live.
+            inode: unsafe { (*mapping).host },
+            wbc: control,
+            ops: Tables::<T>::WRITEBACK,
+            nr_folios: 0,
+            wb_ctx: ptr::null_mut(),
+        },
+        folio: ptr::null_mut(),
     };
     // SAFETY: The context is for this call only; what it refers to is live.
-    unsafe { bindings::iomap_writepages(&mut context) }
+    unsafe { bindings::iomap_writepages((&raw mut context).cast()) }
 }
 
 /// `writeback_range` of `struct iomap_writeback_ops`.
@@ -117,8 +128,13 @@ unsafe extern "C" fn writeback_range<T: FileSystem>(
 ) -> isize {
     // SAFETY: The caller's, for a file of this filesystem; the folio is locked.
     let result = unsafe {
-        map_writeback::<T>(&mut *context, pos, len.into())
-            .map(|()| bindings::iomap_add_to_ioend(context, folio, pos as i64, end as i64, len))
+        let context: *mut Context = context.cast();
+        if core::mem::replace(&mut (*context).folio, folio) != folio {
+            T::writes_folio(INode::<T>::from_raw((*context).iomap.inode));
+        }
+        map_writeback::<T>(&mut (*context).iomap, pos, len.into()).map(|()| {
+            bindings::iomap_add_to_ioend(context.cast(), folio, pos as i64, end as i64, len)
+        })
     };
     result.unwrap_or_else(|error| error.to_errno() as isize)
 }
@@ -151,7 +167,7 @@ unsafe fn map_writeback<T: FileSystem>(
         mapping = T::map(inode, pos, len, Intent::Writeback, false)?;
     }
     // SAFETY: The context is the caller's.
-    unsafe { iomap::fill(inode, &mapping, &mut context.iomap) }
+    unsafe { iomap::fill(inode, pos, &mapping, &mut context.iomap) }
 }
 
 /// `writeback_submit` of `struct iomap_writeback_ops`.

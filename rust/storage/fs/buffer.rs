@@ -11,7 +11,12 @@
 
 use super::{inode::INode, NoFs, Type};
 use crate::bindings;
-use core::{ops::Range, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Range,
+    ptr::{self, NonNull},
+};
 use kernel::{error::to_result, prelude::*};
 
 /// Something with a block device that has blocks of one size: superblocks, mounted or being mounted.
@@ -24,40 +29,87 @@ pub unsafe trait OnDevice {
     fn sb_ptr(&self) -> *mut bindings::super_block;
 }
 
-/// A reference to a buffer whose content is valid.
+/// A reference to a buffer whose content is valid. It doesn't outlive the borrow of the superblock that it
+/// was read by: the device would be gone.
 ///
 /// C: `struct buffer_head`.
 ///
 /// # Invariants
 ///
-/// `bh` is a buffer on which a reference is held, of a superblock that stays; it has been uptodate.
-pub struct Buffer {
+/// `bh` is a buffer on which a reference is held, of a superblock that stays for `'a`; it has been
+/// uptodate.
+pub struct Buffer<'a> {
     bh: NonNull<bindings::buffer_head>,
+    _sb: PhantomData<&'a ()>,
 }
 
 // SAFETY: Nothing about a buffer is tied to a thread.
-unsafe impl Send for Buffer {}
+unsafe impl Send for Buffer<'_> {}
 // SAFETY: All methods that take `&self` copy, or do the C side's locking.
-unsafe impl Sync for Buffer {}
+unsafe impl Sync for Buffer<'_> {}
 
-impl Buffer {
+/// A buffer that stays in memory, for what is kept with a mount. It is used by way of
+/// [`buffer`](Self::buffer), with the superblock.
+pub struct Kept(Buffer<'static>);
+
+impl Kept {
+    /// Number of the block.
+    pub fn block(&self) -> u64 {
+        self.0.block()
+    }
+
+    /// The buffer. `EIO` if it isn't one of the superblock's device (any more). Any context.
+    pub fn buffer<'a>(&self, sb: &'a impl OnDevice) -> Result<Buffer<'a>> {
+        let bh = self.0.bh;
+        // SAFETY: The superblock is live, with a block device; the buffer has a reference. One whose
+        // device is gone has none any more.
+        let same = unsafe {
+            ptr::read_volatile(&raw const (*bh.as_ptr()).b_bdev) == (*sb.sb_ptr()).s_bdev
+        };
+        if !same {
+            return Err(EIO);
+        }
+        // SAFETY: There is a reference, so there can be one more.
+        unsafe { bindings::storage_get_bh(bh.as_ptr()) };
+        // INVARIANT: The reference was just taken; the buffer is one of this superblock's device.
+        Ok(Buffer {
+            bh,
+            _sb: PhantomData,
+        })
+    }
+}
+
+impl<'a> Buffer<'a> {
+    /// Keeps it in memory.
+    pub fn keep(self) -> Kept {
+        // INVARIANT: `Kept` only drops it, or looks at its fields: that takes the reference and no device.
+        Kept(Buffer {
+            bh: ManuallyDrop::new(self).bh,
+            _sb: PhantomData,
+        })
+    }
+
     /// Reads a block from the device, unless it is in memory. `EIO` if that failed. May sleep.
-    pub fn read(sb: &impl OnDevice, block: u64) -> Result<Self> {
+    pub fn read(sb: &'a impl OnDevice, block: u64) -> Result<Self> {
         // SAFETY: The superblock has a block device and a block size as long as it lives.
         let bh = unsafe { bindings::storage_sb_bread(sb.sb_ptr(), block) };
         // INVARIANT: sb_bread() returns a reference to an uptodate buffer, or NULL.
         Ok(Self {
             bh: NonNull::new(bh).ok_or(EIO)?,
+            _sb: PhantomData,
         })
     }
 
     /// A block whose content on the device doesn't matter: all zero. `ENOMEM`. May sleep.
-    pub fn zeroed(sb: &impl OnDevice, block: u64) -> Result<Self> {
+    pub fn zeroed(sb: &'a impl OnDevice, block: u64) -> Result<Self> {
         // SAFETY: As in `read`.
         let bh = NonNull::new(unsafe { bindings::storage_sb_getblk(sb.sb_ptr(), block) })
             .ok_or(ENOMEM)?;
         // INVARIANT: sb_getblk() returns a reference; the buffer is uptodate when this function returns.
-        let buffer = Self { bh };
+        let buffer = Self {
+            bh,
+            _sb: PhantomData,
+        };
         let locked = LockedBuffer::new(&buffer);
         // SAFETY: The buffer is locked, so that nobody reads it from the device now, and
         // `data..data + len` is its memory. Others may read it; the writes are C's.
@@ -172,7 +224,7 @@ impl Buffer {
     }
 }
 
-impl Drop for Buffer {
+impl Drop for Buffer<'_> {
     fn drop(&mut self) {
         // SAFETY: The reference is ours by the type's invariant.
         unsafe { bindings::storage_brelse(self.bh.as_ptr()) };
@@ -185,11 +237,11 @@ impl Drop for Buffer {
 ///
 /// The lock of `buffer` is held by this.
 pub struct LockedBuffer<'a> {
-    buffer: &'a Buffer,
+    buffer: &'a Buffer<'a>,
 }
 
 impl<'a> LockedBuffer<'a> {
-    fn new(buffer: &'a Buffer) -> Self {
+    fn new(buffer: &'a Buffer<'a>) -> Self {
         // SAFETY: The buffer is live. May sleep, as the callers say.
         unsafe { bindings::storage_lock_buffer(buffer.bh.as_ptr()) };
         // INVARIANT: Just locked.

@@ -39,7 +39,9 @@ impl IdMap {
 }
 
 /// What is renamed. Everything in it is locked by the VFS: both directories, and both inodes unless
-/// they are directories that stay where they are.
+/// they are directories that stay where they are. Only made here: [`replaced`](Self::replaced) relies on
+/// that.
+#[non_exhaustive]
 pub struct Rename<'a, T: Type> {
     /// Where it is.
     pub old_dir: Locked<'a, T>,

@@ -158,9 +158,10 @@ unsafe extern "C" fn read_iter<T: FileSystem>(
     let (inode, flags) = unsafe { (inode_of::<T>((*iocb).ki_filp), (*iocb).ki_flags as u32) };
     if flags & bindings::IOCB_DIRECT == 0 {
         // SAFETY: As above.
-        let (result, position) =
-            unsafe { (bindings::generic_file_read_iter(iocb, to), (*iocb).ki_pos) };
+        let result = unsafe { bindings::generic_file_read_iter(iocb, to) };
         if result == EIO.to_errno() as isize {
+            // SAFETY: As above; it failed, so the iocb is still the caller's.
+            let position = unsafe { (*iocb).ki_pos };
             // The page cache says this of whatever went wrong. If it was the mapping, that knows better.
             if let Err(error) = T::map(inode, position.unsigned_abs(), 1, Intent::Look, false) {
                 return error.to_errno() as isize;

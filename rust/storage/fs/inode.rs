@@ -12,7 +12,7 @@ use super::{attr, dir, file, sb::SuperBlock, FileSystem, Type};
 use crate::bindings;
 use core::{
     marker::PhantomData,
-    mem::MaybeUninit,
+    mem::{ManuallyDrop, MaybeUninit},
     ops::Deref,
     ptr::{self, NonNull},
 };
@@ -63,7 +63,7 @@ pub struct Ref<'a, T: Type> {
 impl<T: Type> Ref<'_, T> {
     /// The reference is the caller's now.
     pub(super) fn into_raw(self) -> NonNull<bindings::inode> {
-        core::mem::ManuallyDrop::new(self).inode.cast()
+        ManuallyDrop::new(self).inode.cast()
     }
 }
 
@@ -358,6 +358,12 @@ impl<T: Type> INode<T> {
         unsafe { bindings::inode_set_ctime_current(self.as_ptr()) };
     }
 
+    /// Sets the mode; the type stays. Of two who do that at once, one has the last word.
+    pub(super) fn set_mode(&self, mode: u16) {
+        // SAFETY: The inode is live.
+        unsafe { ptr::write_volatile(&raw mut (*self.as_ptr()).i_mode, mode) };
+    }
+
     /// The `S_*` flags that the VFS enforces: those in `mask` become as in `flags`.
     ///
     /// C: `inode_set_flags()`.
@@ -423,12 +429,6 @@ impl<'a, T: Type> Locked<'a, T> {
             ptr::write_volatile(&raw mut (*inode).i_mtime_sec, now.tv_sec);
             ptr::write_volatile(&raw mut (*inode).i_mtime_nsec, now.tv_nsec as u32);
         }
-    }
-
-    /// Sets the mode; the type stays.
-    pub(super) fn set_mode(&self, mode: u16) {
-        // SAFETY: The inode is live and locked.
-        unsafe { ptr::write_volatile(&raw mut (*self.as_ptr()).i_mode, mode) };
     }
 }
 
@@ -530,9 +530,19 @@ pub struct New<'a, T: Type> {
 }
 
 impl<T: FileSystem> New<'_, T> {
-    /// A regular file. Its data goes through the page cache, in folios of any size.
-    pub fn set_regular(&mut self) {
+    /// The kind is set once, and as the mode says.
+    fn claim_kind(&mut self, matches: bool) -> Result {
+        if self.has_kind || !matches {
+            return Err(EINVAL);
+        }
         self.has_kind = true;
+        Ok(())
+    }
+
+    /// A regular file. Its data goes through the page cache, in folios of any size. `EINVAL` if the mode
+    /// says something else, or the kind was set.
+    pub fn set_regular(&mut self) -> Result {
+        self.claim_kind(self.is_regular())?;
         let inode = self.as_ptr();
         // SAFETY: Nobody else uses the inode yet; the tables are static.
         unsafe {
@@ -541,17 +551,19 @@ impl<T: FileSystem> New<'_, T> {
             (*inode).i_data.a_ops = &raw const *super::aops::Tables::<T>::AOPS;
             bindings::storage_mapping_set_large_folios(self.mapping());
         }
+        Ok(())
     }
 
-    /// A directory.
-    pub fn set_directory(&mut self) {
-        self.has_kind = true;
+    /// A directory. `EINVAL` as for [`set_regular`](Self::set_regular).
+    pub fn set_directory(&mut self) -> Result {
+        self.claim_kind(self.is_directory())?;
         let inode = self.as_ptr();
         // SAFETY: As above.
         unsafe {
             (*inode).i_op = &raw const *dir::Tables::<T>::INODE;
             (*inode).__bindgen_anon_3.i_fop = &raw const *dir::Tables::<T>::FILE;
         }
+        Ok(())
     }
 
     /// A symbolic link to `target`: 1 to 4095 bytes, none of them zero. `EINVAL` if that isn't so, or the
@@ -561,16 +573,14 @@ impl<T: FileSystem> New<'_, T> {
         if !possible.contains(&target.len()) || target.contains(&0) {
             return Err(EINVAL);
         }
-        // The pointer is in a union with those of other kinds.
-        if self.has_kind || !self.is_symlink() {
-            return Err(EINVAL);
-        }
-        self.has_kind = true;
-        let inode = self.as_ptr();
         let link = link_alloc(target)?;
+        // The pointer is in a union with those of other kinds.
+        self.claim_kind(self.is_symlink())?;
+        let inode = self.as_ptr();
+        let link = ManuallyDrop::new(link).as_mut_ptr();
         // SAFETY: As above. The link is freed in `free_inode`.
         unsafe {
-            (*inode).__bindgen_anon_5.i_link = link.as_ptr();
+            (*inode).__bindgen_anon_5.i_link = link.cast();
             (*inode).i_op = &raw const *attr::Tables::<T>::SYMLINK;
             bindings::inode_nohighmem(inode);
         }
@@ -580,10 +590,7 @@ impl<T: FileSystem> New<'_, T> {
     /// A device file, a pipe or a socket, as the mode says. `EINVAL` if it says something else.
     pub fn set_special(&mut self, device: Device) -> Result {
         let other = self.is_regular() || self.is_directory() || self.is_symlink();
-        if self.has_kind || other {
-            return Err(EINVAL);
-        }
-        self.has_kind = true;
+        self.claim_kind(!other)?;
         let inode = self.as_ptr();
         // SAFETY: As above.
         unsafe {
@@ -595,12 +602,11 @@ impl<T: FileSystem> New<'_, T> {
 }
 
 /// A copy of `target` that ends with a zero byte, from `kmalloc()`.
-fn link_alloc(target: &[u8]) -> Result<NonNull<c_char>> {
+fn link_alloc(target: &[u8]) -> Result<KVec<u8>> {
     let mut link = KVec::with_capacity(target.len() + 1, GFP_KERNEL)?;
     link.extend_from_slice(target, GFP_KERNEL)?;
     link.push(0, GFP_KERNEL)?;
-    let (link, _, _) = link.into_raw_parts();
-    NonNull::new(link.cast()).ok_or(ENOMEM)
+    Ok(link)
 }
 
 impl<'a, T: Type> New<'a, T> {
@@ -753,7 +759,7 @@ impl<'a, T: Type> New<'a, T> {
         }
         // INVARIANT: The reference is handed on.
         Ok(Ref {
-            inode: core::mem::ManuallyDrop::new(self).inode,
+            inode: ManuallyDrop::new(self).inode,
             _sb: PhantomData,
         })
     }
@@ -764,7 +770,7 @@ impl<'a, T: Type> New<'a, T> {
         if self.origin != Origin::Inserted || !self.has_kind {
             return Err(EINVAL);
         }
-        Ok(core::mem::ManuallyDrop::new(self).inode.cast())
+        Ok(ManuallyDrop::new(self).inode.cast())
     }
 }
 
@@ -781,8 +787,15 @@ impl<T: Type> Drop for New<'_, T> {
     fn drop(&mut self) {
         let inode = self.as_ptr();
         match self.origin {
-            // SAFETY: The reference is ours, and I_NEW set: nobody gets to use it.
-            Origin::Found => unsafe { bindings::iget_failed(inode) },
+            // SAFETY: The reference is ours, and I_NEW set: nobody gets to use it. It is a regular file
+            // from then on, so `free` wouldn't know of its link.
+            Origin::Found => unsafe {
+                if self.has_kind && self.is_symlink() {
+                    bindings::kfree((*inode).__bindgen_anon_5.i_link.cast());
+                    (*inode).__bindgen_anon_5.i_link = ptr::null_mut();
+                }
+                bindings::iget_failed(inode);
+            },
             // SAFETY: The reference is ours. With no links it is deleted.
             Origin::Made => unsafe {
                 bindings::set_nlink(inode, 0);

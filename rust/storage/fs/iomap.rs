@@ -96,6 +96,9 @@ pub trait Operations: Type {
     /// stable. `EAGAIN` if it would have to wait and `nowait` says that it may not.
     fn before_write(inode: &INode<Self>, folio: &LockedFolio<'_>, nowait: bool) -> Result;
 
+    /// A folio is written back, in one bio or more.
+    fn writes_folio(inode: &INode<Self>);
+
     /// So many bytes go to the device, in one bio.
     fn submitted(inode: &INode<Self>, bytes: u32);
 }
@@ -117,16 +120,31 @@ impl<T: FileSystem> Tables<T> {
     };
 }
 
-/// Writes a mapping as C has it.
+/// Writes a mapping as C has it. `EUCLEAN` if `pos` is not in it, or it leads past the end of the device.
 ///
 /// # Safety
 ///
 /// `iomap` can be written.
 pub(super) unsafe fn fill<T: Type>(
     inode: &INode<T>,
+    pos: u64,
     mapping: &Mapping,
     iomap: *mut bindings::iomap,
 ) -> Result {
+    let end = mapping
+        .offset
+        .checked_add(mapping.length)
+        .filter(|end| i64::try_from(*end).is_ok())
+        .ok_or(EUCLEAN)?;
+    let fits = match mapping.kind {
+        Kind::Mapped(addr) => addr
+            .checked_add(mapping.length)
+            .is_some_and(|end| end <= inode.sb().device_bytes()),
+        Kind::Hole | Kind::Delayed => true,
+    };
+    if !fits || !(mapping.offset..end).contains(&pos) {
+        return Err(EUCLEAN);
+    }
     let (kind, addr) = match mapping.kind {
         Kind::Hole => (bindings::IOMAP_HOLE, u64::MAX),
         Kind::Delayed => (bindings::IOMAP_DELALLOC, u64::MAX),
@@ -137,7 +155,7 @@ pub(super) unsafe fn fill<T: Type>(
     unsafe {
         (*iomap).type_ = kind as u16;
         (*iomap).addr = addr;
-        (*iomap).offset = i64::try_from(mapping.offset).map_err(|_| EFBIG)?;
+        (*iomap).offset = mapping.offset as i64;
         (*iomap).length = mapping.length;
         (*iomap).flags = bindings::IOMAP_F_MERGED as u16;
         if new {
@@ -189,7 +207,7 @@ unsafe extern "C" fn begin<T: FileSystem>(
         }
         // SAFETY: The caller's.
         unsafe {
-            fill(inode, &mapping, iomap)?;
+            fill(inode, pos.unsigned_abs(), &mapping, iomap)?;
             if direct {
                 // No FUA in place of a flush: the inode may have to be written too.
                 (*iomap).flags |= bindings::IOMAP_F_DIRTY as u16;

@@ -165,6 +165,12 @@ impl<T: Type> SuperBlock<T> {
         unsafe { (*self.as_ptr()).s_bdev }
     }
 
+    /// Length of the device, in bytes. Any context.
+    pub fn device_bytes(&self) -> u64 {
+        // SAFETY: The block device is live.
+        unsafe { bindings::storage_bdev_nr_bytes(self.bdev()) }
+    }
+
     /// Whether the device needs pages to be stable, now: it may change while the filesystem is mounted.
     ///
     /// C: `bdev_stable_writes()`. Any context.
