@@ -128,6 +128,11 @@ selftests: modules tools ## only those in the virtual machine (TESTS="params.sh 
 	@tools/testing/run-selftests --kernel $(or $(KERNEL),stock) \
 		$(foreach t,$(TESTS),-t stable_pages:$(t))
 
+.PHONY: xfstests
+xfstests: $(if $(XFSTESTS),modules) ## a built XFSTESTS=TREE on stablefs (TESTS="-g quick", ARGS="--block 1024")
+	@[ -n "$(XFSTESTS)" ] || { echo 'Say where the tree is: XFSTESTS=TREE' >&2; exit 2; }
+	@tools/testing/xfstests/run --kernel $(or $(KERNEL),stock) $(ARGS) "$(XFSTESTS)" $(or $(TESTS),-g quick)
+
 .PHONY: soak
 soak: modules tools ## wac's six profiles, two minutes each (SECONDS_EACH=)
 	@STABLE_PAGES_WAC_SECONDS=$(or $(SECONDS_EACH),120) \

@@ -20,6 +20,13 @@ KERNEL_ARGUMENTS = ("console=ttyS0 quiet panic=-1 log_buf_len=8M nomodeset "
                     "8250.nr_uarts=1 mitigations=off")
 
 
+def without_mode(disk):
+    """The path of `--disk FILE` or `--disk FILE:ro`, and qemu's flags for it."""
+    if disk.endswith(":ro"):
+        return disk[:-len(":ro")], "readonly=on"
+    return disk, "readonly=off,discard=unmap"
+
+
 class Machine:
     """One boot. The host's ends of the channels are in `channels`, by name."""
 
@@ -52,14 +59,15 @@ class Machine:
     def _disks(self, options, paths, directory):
         disks = [(paths["guest"], "readonly=on", "raw")]
         for number, disk in enumerate(options.disk):
-            if not os.path.exists(disk):
+            if not os.path.exists(without_mode(disk)[0]):
                 size, disk = disk, os.path.join(directory, f"disk-{number}")
                 with open(disk, "wb") as file:
                     file.truncate(size_of(size))
-            disk = os.path.realpath(disk)
-            kind = "qcow2" if disk.endswith(".qcow2") else "raw"
-            disks.append((disk, "readonly=off,discard=unmap", kind))
-            self._binds.append(disk)
+            path, flags = without_mode(disk)
+            path = os.path.realpath(path)
+            kind = "qcow2" if path.endswith(".qcow2") else "raw"
+            disks.append((path, flags, kind))
+            self._binds.append(path)
         command = []
         for number, (disk, flags, kind) in enumerate(disks):
             command += ["-drive", f"if=none,id=disk{number},file={disk},format={kind},{flags},"

@@ -45,7 +45,7 @@ def parser():
     add("--append", action="append", default=[], metavar="ARGS",
         help="more words for the kernel's command line")
     add("--kernel", default="stock", metavar="NAME", help="which kernel (default stock)")
-    add("--disk", action="append", default=[], metavar="FILE|SIZE",
+    add("--disk", action="append", default=[], metavar="FILE[:ro]|SIZE",
         help="one more virtio disk: an image file, or an empty one of that size (64M)")
     add("--modules", metavar="DIR",
         help="where the built .ko files are (default: where make modules puts them)")
@@ -96,7 +96,7 @@ def parse(argv):
     if options.modules and not os.path.isdir(options.modules):
         p.error(f"--modules {options.modules}: not a directory")
     for disk in options.disk:
-        if not os.path.exists(disk) and not re.fullmatch(r"\d+[kKMGT]?", disk):
+        if not os.path.exists(disk.removesuffix(":ro")) and not re.fullmatch(r"\d+[kKMGT]?", disk):
             p.error(f"--disk {disk}: neither a file nor a size")
     if options.expect_log:
         try:
