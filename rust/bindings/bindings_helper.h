@@ -7,6 +7,7 @@
  * that bindgen can't evaluate because they are casts. The latter are declared
  * with the prefix STORAGE_CONST_, which the build strips.
  */
+#include <linux/backing-dev.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/buffer_head.h>
@@ -17,9 +18,11 @@
 #include <linux/filelock.h>
 #include <linux/fs_context.h>
 #include <linux/iomap.h>
+#include <linux/mempool.h>
 #include <linux/posix_acl.h>
 #include <linux/statfs.h>
 #include <linux/workqueue.h>
+#include <linux/writeback.h>
 #include <linux/xattr.h>
 
 #include "../helpers/helpers.c"
@@ -43,6 +46,9 @@ STORAGE_CONST(fmode_t, FMODE_NOWAIT);
 STORAGE_CONST(fmode_t, FMODE_CAN_ODIRECT);
 
 STORAGE_CONST(int, IOCB_NOWAIT);
+
+STORAGE_CONST(int, WB_WRITEBACK);
+STORAGE_CONST(int, WB_SYNC_ALL);
 
 STORAGE_CONST(fop_flags_t, FOP_BUFFER_RASYNC);
 STORAGE_CONST(fop_flags_t, FOP_BUFFER_WASYNC);

@@ -15,3 +15,13 @@ STORAGE_HELPER(void, storage_bio_advance_iter_single, const struct bio *bio,
 {
 	bio_advance_iter_single(bio, iter, bytes);
 }
+
+STORAGE_HELPER(void, storage_bio_clone_blkg_association, struct bio *dst, struct bio *src)
+{
+	bio_clone_blkg_association(dst, src);
+}
+
+STORAGE_HELPER(void, storage_bio_set_flag, struct bio *bio, unsigned int bit)
+{
+	bio_set_flag(bio, bit);
+}

@@ -5,16 +5,22 @@
  * kernel's own rust_helper_ symbols.
  */
 
+#include "backing_dev.c"
 #include "bio.c"
 #include "blkdev.c"
 #include "buffer_head.c"
 #include "cred.c"
 #include "fs.c"
+#include "fserror.c"
 #include "iomap.c"
+#include "mempool.c"
+#include "mm.c"
 #include "pagemap.c"
 #include "panic.c"
 #include "posix_acl.c"
 #include "ratelimit.c"
+#include "rcupdate.c"
 #include "sched_mm.c"
 #include "string.c"
+#include "wait_bit.c"
 #include "workqueue.c"

@@ -42,3 +42,64 @@ STORAGE_HELPER(void, storage_mapping_set_large_folios, struct address_space *map
 {
 	mapping_set_large_folios(mapping);
 }
+
+/* What a filesystem may use PG_owner_2 for. */
+STORAGE_HELPER(bool, storage_folio_test_owner_2, struct folio *folio)
+{
+	return folio_test_owner_2(folio);
+}
+
+STORAGE_HELPER(void, storage_folio_set_owner_2, struct folio *folio)
+{
+	folio_set_owner_2(folio);
+}
+
+STORAGE_HELPER(void, storage_folio_clear_owner_2, struct folio *folio)
+{
+	folio_clear_owner_2(folio);
+}
+
+STORAGE_HELPER(bool, storage_folio_maybe_dma_pinned, struct folio *folio)
+{
+	return folio_maybe_dma_pinned(folio);
+}
+
+STORAGE_HELPER(bool, storage_folio_test_uptodate, struct folio *folio)
+{
+	return folio_test_uptodate(folio);
+}
+
+STORAGE_HELPER(void, storage_mapping_set_error, struct address_space *mapping, int error)
+{
+	mapping_set_error(mapping, error);
+}
+
+STORAGE_HELPER(bool, storage_filemap_range_needs_writeback, struct address_space *mapping,
+	       loff_t start, loff_t end)
+{
+	return filemap_range_needs_writeback(mapping, start, end);
+}
+
+/* As __folio_mark_dirty() does, without the folio being dirty; undone by the next. */
+STORAGE_HELPER(void, storage_mapping_tag_dirty, struct address_space *mapping, pgoff_t index)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&mapping->i_pages, flags);
+	__xa_set_mark(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY);
+	xa_unlock_irqrestore(&mapping->i_pages, flags);
+}
+
+/* As __folio_start_writeback() does: the flag is set before the tag is. */
+STORAGE_HELPER(void, storage_mapping_untag_clean, struct address_space *mapping,
+	       pgoff_t index)
+{
+	struct folio *folio;
+	unsigned long flags;
+
+	xa_lock_irqsave(&mapping->i_pages, flags);
+	folio = xa_load(&mapping->i_pages, index);
+	if (folio && !xa_is_value(folio) && !folio_test_dirty(folio))
+		__xa_clear_mark(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY);
+	xa_unlock_irqrestore(&mapping->i_pages, flags);
+}

@@ -8,3 +8,13 @@ STORAGE_HELPER(struct workqueue_struct *, storage_alloc_workqueue, const char *n
 {
 	return alloc_workqueue("%s", flags, 0, name);
 }
+
+STORAGE_HELPER(void, storage_init_work, struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
+STORAGE_HELPER(bool, storage_queue_unbound_work, struct work_struct *work)
+{
+	return queue_work(system_dfl_wq, work);
+}

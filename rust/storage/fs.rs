@@ -15,7 +15,10 @@
 //! | [`attr`] | owner, mode, times, size, flags | `setattr`, `getattr`, `fileattr_get`, `fileattr_set` |
 //! | [`file`] | reading, writing, mapping, fsync | `struct file_operations` |
 //! | [`iomap`] | where the data of a file is | `struct iomap_ops`, `struct iomap_write_ops` |
-//! | [`aops`] | the page cache, and its way to the device | `struct address_space_operations` |
+//! | [`aops`] | the page cache | `struct address_space_operations` |
+//! | [`writeback`] | its way to the device | `struct iomap_writeback_ops` |
+//! | [`snapshot`] | private copies of what is written | `struct bio_set`, `mempool_t` |
+//! | `flight` | what of a file is on its way while it counts as written | |
 //! | [`folio`] | a piece of the page cache | `struct folio` |
 //! | [`buffer`] | blocks of metadata | `struct buffer_head` |
 //! | [`xattr`] | extended attributes | `struct xattr_handler` |
@@ -42,11 +45,14 @@ pub mod cred;
 pub mod dir;
 pub mod export;
 pub mod file;
+mod flight;
 pub mod folio;
 pub mod inode;
 pub mod iomap;
 pub mod registration;
 pub mod sb;
+pub mod snapshot;
+pub mod writeback;
 pub mod xattr;
 
 use crate::bindings;

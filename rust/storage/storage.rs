@@ -21,6 +21,7 @@ pub mod block;
 pub mod counter;
 pub mod crc;
 pub mod fs;
+pub mod memory;
 pub mod module_param;
 pub mod random;
 pub mod ratelimit;

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h), `struct file_operations`
 
 use super::{
+    flight::Hold,
     folio::LockedFolio,
     inode::{Guard, INode, Locked, SharedGuard},
     iomap::{self, Intent},
@@ -25,6 +26,9 @@ pub trait Operations: Type {
     /// Gives back the blocks behind the end of the file, where its page cache has nothing. The
     /// invalidate lock of its mapping is held. May sleep.
     fn truncate(inode: &Locked<'_, Self>) -> Result;
+
+    /// Whether direct I/O goes by way of private pages: the device needs what it transfers to stay as it is.
+    fn bounces(inode: &INode<Self>) -> bool;
 
     /// Says that this can't be a swap file.
     fn refuse_swap(inode: &INode<Self>);
@@ -51,7 +55,7 @@ impl<T: FileSystem> Tables<T> {
         mmap_prepare: Some(mmap_prepare::<T>),
         open: Some(open),
         release: Some(release::<T>),
-        fsync: Some(bindings::simple_fsync),
+        fsync: Some(fsync::<T>),
         get_unmapped_area: Some(bindings::thp_get_unmapped_area),
         splice_read: Some(bindings::filemap_splice_read),
         splice_write: Some(bindings::iter_file_splice_write),
@@ -91,6 +95,31 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
     unsafe {
         (*file).f_mode |= bindings::FMODE_NOWAIT | bindings::FMODE_CAN_ODIRECT;
         bindings::generic_file_open(inode, file)
+    }
+}
+
+/// `fsync` of `struct file_operations`.
+///
+/// # Safety
+///
+/// The VFS calls this with an open regular file of a filesystem of type `T`.
+unsafe extern "C" fn fsync<T: FileSystem>(
+    file: *mut bindings::file,
+    start: bindings::loff_t,
+    end: bindings::loff_t,
+    datasync: c_int,
+) -> c_int {
+    // SAFETY: An open file of this filesystem. An error is told once, by whichever meets it.
+    unsafe {
+        let written = bindings::file_write_and_wait_range(file, start, end);
+        let range = start.unsigned_abs()..end.unsigned_abs().saturating_add(1);
+        inode_of::<T>(file).flights().wait(&range);
+        let synced = bindings::simple_fsync(file, start, end, datasync);
+        if written != 0 {
+            written
+        } else {
+            synced
+        }
     }
 }
 
@@ -173,19 +202,79 @@ unsafe extern "C" fn read_iter<T: FileSystem>(
         Ok(lock) => lock,
         Err(error) => return error.to_errno() as isize,
     };
+    let nowait = flags & bindings::IOCB_NOWAIT as u32 != 0;
     // SAFETY: As above.
     unsafe {
         bindings::storage_file_accessed((*iocb).ki_filp);
+        let _hold = match before_direct(inode, iocb, to, nowait) {
+            Ok(hold) => hold,
+            Err(error) => return error.to_errno() as isize,
+        };
+        let bounce = T::bounces(inode);
         bindings::iomap_dio_rw(
             iocb,
             to,
             iomap::Tables::<T>::OPERATIONS,
-            ptr::null(),
-            0,
+            if bounce {
+                T::copies(inode.sb()).read_operations()
+            } else {
+                ptr::null()
+            },
+            if bounce {
+                bindings::IOMAP_DIO_BOUNCE
+            } else {
+                0
+            },
             ptr::null_mut(),
             0,
         )
     }
+}
+
+/// What was written through the page cache is on the device, and stays so while the result lives, as far
+/// as nobody writes there meanwhile.
+///
+/// # Safety
+///
+/// `iocb` is of a file of `inode`, and `data` goes with it.
+unsafe fn before_direct<'a, T: Type>(
+    inode: &'a INode<T>,
+    iocb: *const bindings::kiocb,
+    data: *const bindings::iov_iter,
+    nowait: bool,
+) -> Result<Hold<'a>> {
+    // What is under writeback now may yet begin its way, and nothing else: first that, then this.
+    let hold = inode.flights().hold();
+    // SAFETY: As the caller says.
+    let (start, len) = unsafe {
+        (
+            (*iocb).ki_pos.unsigned_abs(),
+            bindings::storage_iov_iter_count(data) as u64,
+        )
+    };
+    let range = start..start.saturating_add(len);
+    let last = range.end.saturating_sub(1) as i64;
+    // SAFETY: The mapping is a live inode's.
+    unsafe {
+        if nowait {
+            let busy = bindings::storage_filemap_range_needs_writeback(
+                inode.mapping(),
+                start as i64,
+                last,
+            );
+            if busy || inode.flights().overlaps(&range) {
+                return Err(EAGAIN);
+            }
+            return Ok(hold);
+        }
+        to_result(bindings::filemap_write_and_wait_range(
+            inode.mapping(),
+            start as i64,
+            last,
+        ))?;
+    }
+    inode.flights().wait(&range);
+    Ok(hold)
 }
 
 /// A negative result is an errno.
@@ -324,11 +413,15 @@ unsafe fn write_direct<T: FileSystem>(
             zero(inode, before, position.unsigned_abs())?;
         }
         // Others may not see the end of the file before the data is there.
-        let flags = if odd || end > before {
-            bindings::IOMAP_DIO_FORCE_WAIT
-        } else {
-            0
-        };
+        let mut flags = 0;
+        if odd || end > before {
+            flags |= bindings::IOMAP_DIO_FORCE_WAIT;
+        }
+        if T::bounces(inode) {
+            flags |= bindings::IOMAP_DIO_BOUNCE;
+        }
+        let nowait = (*iocb).ki_flags & bindings::IOCB_NOWAIT != 0;
+        let hold = before_direct(inode, iocb, from, nowait)?;
         let mut done = bindings::iomap_dio_rw(
             iocb,
             from,
@@ -338,6 +431,7 @@ unsafe fn write_direct<T: FileSystem>(
             ptr::null_mut(),
             0,
         );
+        drop(hold);
         if done == ENOTBLK.to_errno() as isize {
             done = 0;
         }
@@ -367,6 +461,9 @@ unsafe fn write_direct<T: FileSystem>(
             rest,
             last,
         ))?;
+        inode
+            .flights()
+            .wait(&(rest.unsigned_abs()..last.unsigned_abs() + 1));
         let page = |position: i64| (position >> bindings::PAGE_SHIFT) as c_ulong;
         bindings::invalidate_mapping_pages(inode.mapping(), page(rest), page(last));
         Ok(done + buffered)
@@ -478,6 +575,8 @@ pub(super) fn set_size<T: FileSystem>(inode: &Locked<'_, T>, size: i64) -> Resul
     let result = result.and_then(|()| {
         // SAFETY: As above, with the invalidate lock held.
         unsafe { bindings::truncate_setsize(inode.as_ptr(), size) };
+        // Those blocks may be somebody else's soon.
+        inode.flights().wait(&(after..u64::MAX));
         T::truncate(inode)
     });
     // SAFETY: Locked above.

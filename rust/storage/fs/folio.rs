@@ -51,6 +51,41 @@ impl LockedFolio<'_> {
         unsafe { bindings::storage_folio_test_writeback(self.folio) }
     }
 
+    /// Whether what is being written to the device is a copy. Only true while it
+    /// [is under writeback](Self::is_under_writeback), and it may end at any time.
+    pub fn is_snapshotted(&self) -> bool {
+        // SAFETY: Live, by the type's invariant.
+        unsafe { bindings::storage_folio_test_owner_2(self.folio) }
+    }
+
+    /// See [`is_snapshotted`](Self::is_snapshotted). Changes only with the lock.
+    pub(super) fn set_snapshotted(&self, snapshotted: bool) {
+        // SAFETY: Live and locked, by the type's invariant. The flag is for the filesystem to use, and
+        // nothing looks at it when the folio is freed.
+        unsafe {
+            if snapshotted {
+                bindings::storage_folio_set_owner_2(self.folio);
+            } else {
+                bindings::storage_folio_clear_owner_2(self.folio);
+            }
+        }
+    }
+
+    /// Whether all of it has content.
+    pub(super) fn is_uptodate(&self) -> bool {
+        // SAFETY: Live, by the type's invariant.
+        unsafe { bindings::storage_folio_test_uptodate(self.folio) }
+    }
+
+    /// Whether somebody keeps it for DMA, as io_uring does with fixed buffers: then it can be written to
+    /// without a fault. May be true where that isn't so.
+    ///
+    /// C: `folio_maybe_dma_pinned()`.
+    pub fn maybe_dma_pinned(&self) -> bool {
+        // SAFETY: Live, by the type's invariant.
+        unsafe { bindings::storage_folio_maybe_dma_pinned(self.folio) }
+    }
+
     /// Waits until it is not being written to the device. May sleep.
     pub fn wait_for_writeback(&self) {
         // SAFETY: Live and locked, by the type's invariant.

@@ -8,7 +8,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{attr, dir, file, sb::SuperBlock, FileSystem, Type};
+use super::{attr, dir, file, flight::Flights, sb::SuperBlock, FileSystem, Type};
 use crate::bindings;
 use core::{
     marker::PhantomData,
@@ -23,6 +23,7 @@ use kernel::{error::to_result, prelude::*, types::Opaque};
 pub(super) struct Container<T: Type> {
     inode: bindings::inode,
     metadata: bindings::mapping_metadata_bhs,
+    flights: MaybeUninit<Flights>,
     data: MaybeUninit<T::INodeData>,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Container<T: Type> {
 ///
 /// # Invariants
 ///
-/// The inode is part of a [`Container<T>`] whose `metadata` and `data` are initialised, and `i_sb` is a
+/// The inode is part of a [`Container<T>`] whose `metadata`, `flights` and `data` are initialised, and `i_sb` is a
 /// superblock of type `T`.
 #[repr(transparent)]
 pub struct INode<T: Type> {
@@ -182,6 +183,12 @@ impl<T: Type> INode<T> {
     pub(super) fn metadata(&self) -> *mut bindings::mapping_metadata_bhs {
         // SAFETY: The container is live by the type's invariant.
         unsafe { &raw mut (*self.container()).metadata }
+    }
+
+    /// What of it is on its way to the device.
+    pub(super) fn flights(&self) -> &Flights {
+        // SAFETY: Initialised by the type's invariant, and stays while somebody has the inode.
+        unsafe { (*self.container()).flights.assume_init_ref() }
     }
 
     pub(super) fn mapping(&self) -> *mut bindings::address_space {
@@ -834,6 +841,7 @@ pub(super) unsafe extern "C" fn alloc<T: Type>(
         );
         // What a former inode here left: the union says so to `free`.
         (*container).inode.i_mode = 0;
+        pin_init::raw_init((&raw mut (*container).flights).cast(), Flights::new());
         pin_init::raw_init((&raw mut (*container).data).cast(), T::inode_data());
     }
     // The inode comes first.
@@ -849,7 +857,11 @@ pub(super) unsafe extern "C" fn alloc<T: Type>(
 pub(super) unsafe extern "C" fn destroy<T: Type>(inode: *mut bindings::inode) {
     // SAFETY: The inode is one of `alloc`, with no references left: a walk under RCU doesn't look at
     // the filesystem's data.
-    unsafe { (*inode.cast::<Container<T>>()).data.assume_init_drop() };
+    unsafe {
+        let container: *mut Container<T> = inode.cast();
+        (*container).data.assume_init_drop();
+        (*container).flights.assume_init_drop();
+    }
 }
 
 /// The memory goes, after a grace period: `free_inode`. By then the superblock may be gone.

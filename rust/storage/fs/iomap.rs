@@ -15,8 +15,16 @@
 //!
 //! C header: [`include/linux/iomap.h`](srctree/include/linux/iomap.h)
 
-use super::{folio::LockedFolio, inode::INode, FileSystem, Type};
+use super::{
+    folio::LockedFolio,
+    inode::INode,
+    sb::SuperBlock,
+    snapshot,
+    writeback::{Cycle, Treatment},
+    FileSystem, Type,
+};
 use crate::bindings;
+use core::ops::Range;
 use kernel::{error::from_result, prelude::*};
 
 /// What is at a place in a file.
@@ -96,8 +104,14 @@ pub trait Operations: Type {
     /// stable. `EAGAIN` if it would have to wait and `nowait` says that it may not.
     fn before_write(inode: &INode<Self>, folio: &LockedFolio<'_>, nowait: bool) -> Result;
 
-    /// A folio is written back, in one bio or more.
-    fn writes_folio(inode: &INode<Self>);
+    /// How a folio is written to the device this time. Asked once each time.
+    fn treat(inode: &INode<Self>, cycle: &Cycle<'_>) -> Treatment;
+
+    /// Is told of the copies of a filesystem.
+    type Observer: snapshot::Observer;
+
+    /// Where the copies come from.
+    fn copies(sb: &SuperBlock<Self>) -> &snapshot::Pool<Self::Observer>;
 
     /// So many bytes go to the device, in one bio.
     fn submitted(inode: &INode<Self>, bytes: u32);
@@ -167,6 +181,15 @@ pub(super) unsafe fn fill<T: Type>(
     Ok(())
 }
 
+/// The device has what was written to `range` before. `EAGAIN` instead of waiting if `nowait`.
+fn wait_for_flights<T: Type>(inode: &INode<T>, range: &Range<u64>, nowait: bool) -> Result {
+    if nowait && inode.flights().overlaps(range) {
+        return Err(EAGAIN);
+    }
+    inode.flights().wait(range);
+    Ok(())
+}
+
 /// `iomap_begin` of `struct iomap_ops`.
 ///
 /// # Safety
@@ -194,6 +217,12 @@ unsafe extern "C" fn begin<T: FileSystem>(
             Intent::Write
         };
         let nowait = flags & bindings::IOMAP_NOWAIT != 0;
+        if intent == Intent::Look && flags & bindings::IOMAP_REPORT == 0 {
+            // It is going to be read from the device.
+            let start = pos.unsigned_abs();
+            let range = start..start.saturating_add(length.unsigned_abs());
+            wait_for_flights(inode, &range, nowait)?;
+        }
         let mapping = T::map(
             inode,
             pos.unsigned_abs(),
@@ -267,6 +296,10 @@ unsafe fn prepare<T: FileSystem>(
     // SAFETY: As the caller says.
     let inode = unsafe { INode::<T>::from_raw(iter.inode) };
     let nowait = iter.flags & bindings::IOMAP_NOWAIT != 0;
+    if !folio.is_uptodate() {
+        // What isn't written is going to be read from the device.
+        wait_for_flights(inode, &folio.range(), nowait)?;
+    }
     T::before_write(inode, folio, nowait)?;
     if u32::from(iter.iomap.type_) == bindings::IOMAP_DELALLOC {
         let end = pos.saturating_add(len).min(folio.range().end);

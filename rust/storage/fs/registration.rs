@@ -56,6 +56,9 @@ impl Drop for Cache {
     fn drop(&mut self) {
         // SAFETY: Waits until each inode was freed that is on its way.
         unsafe { bindings::rcu_barrier() };
+        // What ended the last I/O has woken who waited for it, and may not have left our code.
+        // SAFETY: A task may sleep here.
+        unsafe { bindings::storage_synchronize_rcu_tasks() };
         // SAFETY: Created in `new`, and nothing of it is left.
         unsafe { bindings::kmem_cache_destroy(self.0) };
     }

@@ -422,7 +422,7 @@ impl<T: FileSystem> Tables<T> {
 /// Writeback calls this with a live inode of a filesystem of type `T`.
 unsafe extern "C" fn write_inode<T: FileSystem>(
     inode: *mut bindings::inode,
-    _wbc: *mut bindings::writeback_control,
+    _wbc: *mut kernel::bindings::writeback_control,
 ) -> c_int {
     from_result(|| {
         // SAFETY: A live inode of this filesystem.
@@ -441,7 +441,7 @@ unsafe extern "C" fn write_inode<T: FileSystem>(
 /// Writeback calls this with a live inode of a filesystem of type `T`.
 unsafe extern "C" fn sync_inode_metadata<T: FileSystem>(
     inode: *mut bindings::inode,
-    _wbc: *mut bindings::writeback_control,
+    _wbc: *mut kernel::bindings::writeback_control,
 ) -> c_int {
     from_result(|| {
         // SAFETY: A live inode of this filesystem.
@@ -462,6 +462,10 @@ unsafe extern "C" fn sync_inode_metadata<T: FileSystem>(
 unsafe extern "C" fn evict_inode<T: FileSystem>(inode: *mut bindings::inode) {
     // SAFETY: The inode has no references left, and nobody gets one until this returns.
     unsafe { bindings::truncate_inode_pages_final(&raw mut (*inode).i_data) };
+    // SAFETY: As above: its memory is live.
+    unsafe { INode::<T>::from_raw(inode) }
+        .flights()
+        .wait_for_all();
     // SAFETY: As above.
     let bad = unsafe { bindings::is_bad_inode(inode) };
     // SAFETY: As above: its memory is live.
@@ -508,7 +512,11 @@ unsafe extern "C" fn put_super<T: FileSystem>(sb: *mut bindings::super_block) {
 unsafe extern "C" fn sync_fs<T: FileSystem>(sb: *mut bindings::super_block, wait: c_int) -> c_int {
     from_result(|| {
         // SAFETY: A mounted filesystem of this type.
-        T::sync_fs(unsafe { SuperBlock::from_raw(sb) }, wait != 0)?;
+        let sb = unsafe { SuperBlock::<T>::from_raw(sb) };
+        if wait != 0 {
+            T::copies(sb).drain();
+        }
+        T::sync_fs(sb, wait != 0)?;
         Ok(0)
     })
 }
@@ -521,7 +529,9 @@ unsafe extern "C" fn sync_fs<T: FileSystem>(sb: *mut bindings::super_block, wait
 unsafe extern "C" fn freeze_fs<T: FileSystem>(sb: *mut bindings::super_block) -> c_int {
     from_result(|| {
         // SAFETY: A mounted filesystem of this type.
-        T::freeze(unsafe { SuperBlock::from_raw(sb) })?;
+        let sb = unsafe { SuperBlock::<T>::from_raw(sb) };
+        T::copies(sb).drain();
+        T::freeze(sb)?;
         Ok(0)
     })
 }
