@@ -99,9 +99,9 @@ distclean: clean ## also drop the cache: kernel, build root, guest image, target
 	@$(ENV) clean
 
 .PHONY: tools
-tools: setup ## build wac, for the virtual machine
+tools: setup ## build wac and bench-strategies, for the virtual machine
 	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(ENV) exec -- \
-		cargo build --quiet --release --locked --package wac
+		cargo build --quiet --release --locked --package wac --package bench-strategies
 
 ##@ Using
 
@@ -133,8 +133,23 @@ xfstests: $(if $(XFSTESTS),modules) ## a built XFSTESTS=TREE on stablefs (TESTS=
 	@[ -n "$(XFSTESTS)" ] || { echo 'Say where the tree is: XFSTESTS=TREE' >&2; exit 2; }
 	@tools/testing/xfstests/run --kernel $(or $(KERNEL),stock) $(ARGS) "$(XFSTESTS)" $(or $(TESTS),-g quick)
 
+.PHONY: fsx
+fsx: modules ## random operations on stablefs, ten minutes (SECONDS=, STRATEGIES=)
+	@tools/testing/fsx/run --kernel $(or $(KERNEL),stock) --stable $(or $(STRATEGIES),wait) \
+		$(or $(SECONDS),600)
+
+.PHONY: bench-strategies
+bench-strategies: modules tools ## what keeping pages stable costs: a table, JSON and a picture (ARGS=)
+	@mkdir -p build/bench
+	@$(RUN) --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
+		bench-strategies run --json /out/strategies.json $(ARGS)
+	@"$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json build/bench/strategies.svg
+	@echo 'build/bench/strategies.json, build/bench/strategies.svg'
+
 .PHONY: soak
-soak: modules tools ## wac's six profiles, two minutes each (SECONDS_EACH=)
-	@STABLE_PAGES_WAC_SECONDS=$(or $(SECONDS_EACH),120) \
-		tools/testing/run-selftests --kernel $(or $(KERNEL),stock) \
-		--dir build/soak -o 3600 -t stable_pages:wac_stable.sh
+soak: modules tools ## wac's six profiles, two minutes each (SECONDS_EACH=, STRATEGIES=, TESTS=)
+	@STABLE_PAGES_WAC_SECONDS=$(or $(SECONDS_EACH),120) STABLE_PAGES_WAC_SIZES="64k 64m" \
+		STABLE_PAGES_STRATEGIES="$(or $(STRATEGIES),wait)" STABLE_PAGES_WINDOWS="$(or $(WINDOWS),2000)" \
+		STABLE_PAGES_BLOCKS="$(or $(BLOCKS),1024 4096)" STABLE_PAGES_DAMAGE=500 SELFTESTS_TIMEOUT=36000 \
+		tools/testing/run-selftests --kernel $(or $(KERNEL),stock) --dir build/soak -o 36000 \
+		$(foreach t,$(or $(TESTS),wac_stable.sh stablefs_strategies.sh),-t stable_pages:$(t))

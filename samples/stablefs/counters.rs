@@ -2,16 +2,18 @@
 
 //! What is counted, in `/sys/kernel/debug/stablefs/NAME/`.
 
+use crate::strategy::{Copies, Learned, Reason};
 use kernel::{
     c_str,
     debugfs::{Dir, Scope, ScopedDir},
     fmt,
     prelude::*,
     str::CStr,
+    sync::Arc,
     time::Delta,
     uaccess::UserSliceReader,
 };
-use storage::counter::Counter;
+use storage::{counter::Counter, fs::writeback::Treatment};
 
 /// How often something was how large, by powers of two.
 pub(crate) struct Histogram<const N: usize>([Counter; N]);
@@ -34,14 +36,34 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
+/// Lines of a file in debugfs, which puts a line feed behind the last one.
+struct Lines<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    first: bool,
+}
+
+impl<'a, 'f> Lines<'a, 'f> {
+    fn new(f: &'a mut fmt::Formatter<'f>) -> Self {
+        Self { f, first: true }
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) -> fmt::Result {
+        if !core::mem::take(&mut self.first) {
+            self.f.write_str("\n")?;
+        }
+        self.f.write_fmt(line)
+    }
+}
+
 /// As the file in debugfs shows it: for each class that has something, where it begins and how many.
 impl<const N: usize> fmt::Debug for Histogram<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Lines::new(f);
         for (class, counter) in self.0.iter().enumerate() {
             let begin = if class == 0 { 0 } else { 1u64 << class };
             match counter.get() {
                 0 => {}
-                count => writeln!(f, "{begin} {count}")?,
+                count => lines.line(fmt!("{begin} {count}"))?,
             }
         }
         Ok(())
@@ -50,12 +72,16 @@ impl<const N: usize> fmt::Debug for Histogram<N> {
 
 /// The counters of one mount. All start again at a reset.
 pub(crate) struct Counters {
+    /// How often a writer came to a folio under writeback, and didn't wait since the device had a copy.
+    pub(crate) spared: Counter,
     /// How often a writer waited for writeback.
     pub(crate) waits: Counter,
     /// For how long, all together, in nanoseconds.
     pub(crate) wait_ns: Counter,
     /// Each wait, in nanoseconds.
     wait_histogram: Histogram<40>,
+    /// How folios of file data were written back, and why so.
+    decisions: Decisions,
     /// Folios of file data that were written back.
     pub(crate) write_folios: Counter,
     /// Bios of file data that were written.
@@ -64,6 +90,61 @@ pub(crate) struct Counters {
     pub(crate) write_bytes: Counter,
     /// Each bio, in bytes.
     write_histogram: Histogram<32>,
+    state: State,
+}
+
+const REASONS: usize = Reason::ALL.len();
+
+/// For each treatment and reason: folios, and their bytes.
+struct Decisions([[[Counter; 2]; REASONS]; 3]);
+
+const TREATMENTS: [(Treatment, &str); 3] = [
+    (Treatment::InPlace, "in_place"),
+    (Treatment::Snapshot, "snapshot"),
+    (Treatment::Detached, "detached"),
+];
+
+/// Lines of a treatment, a reason, the number of folios and of their bytes.
+impl fmt::Debug for Decisions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Lines::new(f);
+        for ((_, treatment), reasons) in TREATMENTS.iter().zip(&self.0) {
+            for ((_, reason), [folios, bytes]) in Reason::ALL.iter().zip(reasons) {
+                if folios.get() != 0 {
+                    let (folios, bytes) = (folios.get(), bytes.get());
+                    lines.line(fmt!("{treatment} {reason} {folios} {bytes}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is known of copies now. Lines of a name and a value.
+struct State {
+    learned: Arc<Learned>,
+    copies: Arc<Copies>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (learned, copies) = (&self.learned, &self.copies);
+        let (stall_ns, copy_ns) = learned.averages();
+        let mut lines = Lines::new(f);
+        for (name, value) in [
+            ("copies", learned.copies.get().unsigned_abs()),
+            ("bytes", learned.bytes.get().unsigned_abs()),
+            ("ns", learned.nanoseconds.get().unsigned_abs()),
+            ("in_flight", copies.in_flight()),
+            ("in_flight_peak", copies.peak()),
+            ("in_flight_max", copies.limit()),
+            ("stall_ns_average", stall_ns),
+            ("copy_ns_per_4k_typical", copy_ns),
+        ] {
+            lines.line(fmt!("{name} {value}"))?;
+        }
+        Ok(())
+    }
 }
 
 impl Counters {
@@ -71,8 +152,13 @@ impl Counters {
     pub(crate) fn new<'a>(
         dir: &'a Dir,
         name: &'a CStr,
+        learned: Arc<Learned>,
+        copies: Arc<Copies>,
     ) -> impl PinInit<Scope<Self>, core::convert::Infallible> + 'a {
         let counters = Self {
+            spared: Counter::new(),
+            decisions: Decisions([const { [const { [const { Counter::new() }; 2] }; REASONS] }; 3]),
+            state: State { learned, copies },
             waits: Counter::new(),
             wait_ns: Counter::new(),
             wait_histogram: Histogram::new(),
@@ -85,6 +171,9 @@ impl Counters {
     }
 
     fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
+        dir.read_only_file(c_str!("spared"), &self.spared);
+        dir.read_only_file(c_str!("decisions"), &self.decisions);
+        dir.read_only_file(c_str!("copies"), &self.state);
         dir.read_only_file(c_str!("waits"), &self.waits);
         dir.read_only_file(c_str!("wait_ns"), &self.wait_ns);
         dir.read_only_file(c_str!("wait_histogram"), &self.wait_histogram);
@@ -103,6 +192,16 @@ impl Counters {
         self.wait_histogram.add(nanoseconds);
     }
 
+    /// Counts a folio that is written back.
+    pub(crate) fn treated(&self, treatment: Treatment, reason: Reason, bytes: u64) {
+        self.write_folios.add(1);
+        let row = self.decisions.0.get(treatment as usize);
+        if let Some([folios, in_bytes]) = row.and_then(|row| row.get(reason as usize)) {
+            folios.add(1);
+            in_bytes.add(bytes as usize);
+        }
+    }
+
     /// Counts a bio that is written.
     pub(crate) fn submitted(&self, bytes: u32) {
         self.write_bios.add(1);
@@ -112,7 +211,18 @@ impl Counters {
 
     /// Anything that is written to `reset` resets.
     fn reset(&self, _text: &mut UserSliceReader) -> Result {
+        self.decisions
+            .0
+            .iter()
+            .flatten()
+            .flatten()
+            .for_each(Counter::reset);
+        self.state.copies.reset_peak();
         for counter in [
+            &self.state.learned.copies,
+            &self.state.learned.bytes,
+            &self.state.learned.nanoseconds,
+            &self.spared,
             &self.waits,
             &self.wait_ns,
             &self.write_folios,

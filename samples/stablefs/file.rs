@@ -8,13 +8,14 @@ use crate::{
     map::{self, Extent},
     mount::StableFs,
     node::LockedMap,
-    stability, INode, Locked, SuperBlock,
+    strategy, INode, Locked, SuperBlock,
 };
 use kernel::prelude::*;
 use storage::fs::{
     file,
     folio::LockedFolio,
     iomap::{self, Intent, Kind, Mapping},
+    writeback::{Cycle, Treatment},
 };
 
 /// The blocks that bytes from `pos` to `end` are in.
@@ -117,11 +118,17 @@ impl iomap::Operations for StableFs {
     }
 
     fn before_write(inode: &INode, folio: &LockedFolio<'_>, nowait: bool) -> Result {
-        stability::before_write(inode.sb(), folio, nowait)
+        strategy::before_write(inode, folio, nowait)
     }
 
-    fn writes_folio(inode: &INode) {
-        inode.sb().data().counters.write_folios.add(1);
+    fn treat(inode: &INode, cycle: &Cycle<'_>) -> Treatment {
+        strategy::treat(inode, cycle)
+    }
+
+    type Observer = strategy::Watch;
+
+    fn copies(sb: &SuperBlock) -> &strategy::Copies {
+        &sb.data().get_ref().copies
     }
 
     fn submitted(inode: &INode, bytes: u32) {
@@ -145,6 +152,10 @@ impl file::Operations for StableFs {
         cut::punch(inode, &mut map, kept..u64::MAX)
     }
 
+    fn bounces(inode: &INode) -> bool {
+        strategy::bounces(inode.sb())
+    }
+
     fn refuse_swap(inode: &INode) {
         let (id, ino) = (inode.sb().id(), inode.ino());
         pr_err!("{id}: inode {ino}: swap files are not supported\n");
@@ -158,6 +169,13 @@ impl file::Operations for StableFs {
     fn trim(sb: &SuperBlock, start: u64, end: u64, min: u64) -> Result<u64> {
         if sb.is_read_only() {
             return Err(EROFS);
+        }
+        let superblock = &sb.data().superblock;
+        let block = u64::from(superblock.block_size().bytes());
+        let group = block * u64::from(superblock.blocks_per_group().get());
+        let size = block * u64::from(superblock.blocks_count());
+        if start >= size || end.saturating_sub(start) < block || min > group {
+            return Err(EINVAL);
         }
         balloc::trim(sb, start, end, min)
     }

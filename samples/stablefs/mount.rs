@@ -9,6 +9,7 @@ use crate::{
     ialloc,
     node::{self, LockedMap, Node},
     options::{Defaults, InForce, Options},
+    strategy::{self, Copies, Learned, Watch},
     xattr, INode, Ref, SuperBlock,
 };
 
@@ -18,7 +19,13 @@ use ext2::{
     time,
 };
 use kernel::{
-    debugfs::Scope, fmt, new_mutex, prelude::*, seq_file::SeqFile, str::CString, sync::Mutex,
+    debugfs::Scope,
+    fmt, new_mutex,
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    str::CString,
+    sync::{Arc, Mutex},
 };
 use storage::{
     fs::{
@@ -40,6 +47,8 @@ pub(crate) struct StableFs {
     pub(crate) options: InForce,
     #[pin]
     pub(crate) groups: Groups,
+    pub(crate) learned: Arc<Learned>,
+    pub(crate) copies: Arc<Copies>,
     #[pin]
     pub(crate) counters: Scope<Counters>,
     /// For messages about damage.
@@ -346,11 +355,19 @@ impl Operations for StableFs {
         if writable {
             remark(id, &superblock);
         }
+        let learned = Arc::pin_init(Learned::new(), GFP_KERNEL)?;
+        let limit = options.snapshot_max.unwrap_or_else(strategy::default_limit);
+        let watch = Watch(learned.clone());
+        let copies = Arc::pin_init(Copies::new(limit, watch), GFP_KERNEL)?;
+        let shared = (learned.clone(), copies.clone());
+        let counters = Counters::new(debugfs, &name, learned, copies);
         let data = try_pin_init!(Self {
+            learned: shared.0,
+            copies: shared.1,
             superblock,
             options: InForce::new(options, defaults),
             groups <- Groups::new(read),
-            counters <- Counters::new(debugfs, &name),
+            counters <- counters,
             log <- RateLimit::new(c"stablefs"),
             state <- new_mutex!(state, "stablefs superblock"),
             buffer,
@@ -370,11 +387,18 @@ impl Operations for StableFs {
     }
 
     fn options_in_force(sb: &SuperBlock) -> Options {
-        sb.data().options.get()
+        let fs = sb.data();
+        Options {
+            snapshot_max: Some(fs.copies.limit()),
+            ..fs.options.get()
+        }
     }
 
     fn reconfigure(sb: &SuperBlock, options: &Options, read_only: bool, log: &Log) -> Result {
         let fs = sb.data();
+        if let Some(limit) = options.snapshot_max {
+            fs.copies.set_limit(limit);
+        }
         match (sb.is_read_only(), read_only) {
             (true, false) => {
                 check_writable(&fs.superblock, log)?;
@@ -393,7 +417,11 @@ impl Operations for StableFs {
     }
 
     fn show_options(sb: &SuperBlock, out: &SeqFile) {
-        sb.data().options.show(out);
+        let fs = sb.data();
+        fs.options.show(out);
+        if fs.options.stable().copies() {
+            seq_print!(out, ",snapshot_max={}", fs.copies.limit());
+        }
     }
 
     fn statfs(sb: &SuperBlock) -> Result<StatFs> {

@@ -6,6 +6,7 @@ use crate::{
     ialloc, map,
     mount::{self, StableFs},
     report::{self, Where},
+    strategy::Writers,
     INode, NewINode, Ref, SuperBlock,
 };
 use core::ops::{Deref, DerefMut, Range};
@@ -36,6 +37,9 @@ use storage::fs::{
 pub(crate) struct Node {
     #[pin]
     map: Mutex<Map>,
+    /// Who writes to it, as far as that matters for keeping it stable.
+    #[pin]
+    pub(crate) writers: Writers,
     /// Changes whenever the map of a regular file does; see `storage::fs::iomap`.
     cookie: Atomic<u64>,
 }
@@ -104,6 +108,7 @@ impl Node {
         };
         pin_init!(Self {
             map <- new_mutex!(map, "stablefs map"),
+            writers <- Writers::new(),
             cookie: Atomic::new(0),
         })
     }

@@ -2,7 +2,7 @@
 
 //! Mount options.
 
-use crate::stability::Strategy;
+use crate::strategy::{Strategy, SMALLEST_LIMIT};
 use ext2::superblock::OnError;
 use kernel::{
     fmt,
@@ -17,6 +17,8 @@ use storage::fs::context::{Log, Value};
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Options {
     pub(crate) stable: Strategy,
+    /// As much memory as copies may take, in bytes. By default a part of all.
+    pub(crate) snapshot_max: Option<u64>,
     pub(crate) discard: bool,
     /// By default what the superblock says.
     pub(crate) errors: Option<OnError>,
@@ -29,6 +31,7 @@ impl Options {
     pub(crate) fn parse(&mut self, key: &CStr, value: Value<'_>, log: &Log) -> Result<bool> {
         match key.to_bytes() {
             b"stable" => self.stable = choice(key, value, &STRATEGIES, log)?,
+            b"snapshot_max" => self.snapshot_max = Some(size(key, value, log)?),
             b"errors" => self.errors = Some(choice(key, value, &ERRORS, log)?),
             b"discard" => self.discard = flag(key, value, log)?,
             b"nodiscard" => self.discard = !flag(key, value, log)?,
@@ -40,7 +43,13 @@ impl Options {
     }
 }
 
-const STRATEGIES: [(&str, Strategy); 2] = [("wait", Strategy::Wait), ("off", Strategy::Off)];
+const STRATEGIES: [(&str, Strategy); 5] = [
+    ("wait", Strategy::Wait),
+    ("snapshot", Strategy::Snapshot),
+    ("detached", Strategy::Detached),
+    ("auto", Strategy::Auto),
+    ("off", Strategy::Off),
+];
 
 const ERRORS: [(&str, OnError); 3] = [
     ("continue", OnError::Continue),
@@ -116,6 +125,31 @@ fn number(key: &CStr, value: Value<'_>, log: &Log) -> Result<u32> {
     )))
 }
 
+/// Bytes, with K, M or G behind them or not.
+fn size(key: &CStr, value: Value<'_>, log: &Log) -> Result<u64> {
+    let parsed = match value {
+        Value::Text(text) => text.to_str().ok().and_then(bytes_of),
+        _ => None,
+    };
+    if let Some(bytes) = parsed.filter(|bytes| (SMALLEST_LIMIT..=LARGEST_LIMIT).contains(bytes)) {
+        return Ok(bytes);
+    }
+    let given = Given(value);
+    Err(log.invalid(fmt!(
+        "{key}=BYTES is allowed, from 4M to 1024G, not {given}"
+    )))
+}
+
+const LARGEST_LIMIT: u64 = 1 << 40;
+
+fn bytes_of(text: &str) -> Option<u64> {
+    let (number, shift) = [("K", 10), ("M", 20), ("G", 30)]
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
+        .unwrap_or((text, 0));
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 /// The options of a mount, while a remount may change them.
 pub(crate) struct InForce {
     stable: Atomic<u32>,
@@ -164,6 +198,7 @@ impl InForce {
     pub(crate) fn get(&self) -> Options {
         Options {
             stable: self.stable(),
+            snapshot_max: None,
             discard: self.discard(),
             errors: Some(self.errors()),
             resuid: Some(self.resuid()),

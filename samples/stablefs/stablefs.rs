@@ -16,7 +16,7 @@
 //! | [`map`] | from a block of a file to a block of the device |
 //! | [`cut`] | blocks of a file go |
 //! | [`file`] | regular files: writing, truncating, trimming |
-//! | [`stability`] | **who waits for writeback, and when** |
+//! | [`strategy`] | **who waits for writeback, and when** |
 //! | [`counters`] | what is counted, in debugfs |
 //! | [`dir`] | the blocks of a directory |
 //! | [`namei`] | names: making, linking, renaming |
@@ -51,7 +51,7 @@ mod namei;
 mod node;
 mod options;
 mod report;
-mod stability;
+mod strategy;
 mod xattr;
 
 use kernel::prelude::*;

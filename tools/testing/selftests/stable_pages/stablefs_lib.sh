@@ -57,6 +57,17 @@ mount_fs() {
 	mount_with ''
 }
 
+# two_partitions SIZE: the disk has two; the filesystem is on the first, of that size.
+two_partitions() {
+	printf 'size=%s\n,\n' "$1" | sfdisk -q "$DEV" || ktap_exit_fail_msg "sfdisk failed"
+	TARGET=${DEV}p1
+}
+
+# mount_stats: the directory in debugfs, of the one mount that there is.
+mount_stats() {
+	echo "$STABLEFS"/*
+}
+
 # whole: nothing is mounted any more, and e2fsck finds nothing wrong.
 whole() {
 	! mountpoint -q "$MNT" || umount "$MNT" || return

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who waits for writeback, and when: the one place where that is decided.
+//!
+//! For each folio it is decided when it goes to the device ([`treat`]) whether the device reads the folio or
+//! a copy. A writer comes here with the folio that it is about to change, locked: in `write_begin`, and when it
+//! first writes to a mapping after the folio was written back ([`before_write`]). A folio under writeback is being
+//! read by the device, or will be, unless that has a copy.
+
+use crate::{INode, SuperBlock};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc, SpinLock,
+    },
+    time::{Delta, Instant, Monotonic},
+};
+use stability::{Class, Device, Facts, File};
+use storage::{
+    block::bio::FsId,
+    counter::Counter,
+    fs::{
+        folio::LockedFolio,
+        snapshot::{Observer, Pool},
+        writeback::{Cycle, Purpose, Treatment},
+    },
+    memory,
+    ratelimit::RateLimit,
+};
+
+/// How pages are kept stable: the mount option `stable`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    /// A writer waits until the folio is on the device.
+    #[default]
+    Wait,
+    /// The device gets a copy of each folio; nobody waits.
+    Snapshot,
+    /// Likewise, and the folio counts as written once the copy is made.
+    Detached,
+    /// Folio by folio, whichever of waiting and copying costs less.
+    Auto,
+    /// Not at all.
+    Off,
+}
+
+impl Strategy {
+    /// Whether there may be copies by design, and not only of what is pinned.
+    pub(crate) fn copies(self) -> bool {
+        matches!(self, Self::Snapshot | Self::Detached | Self::Auto)
+    }
+}
+
+/// Why a folio was treated as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The device doesn't need stable pages, or nobody asked for them: it reads the folio.
+    NotNeeded,
+    /// The strategy says so.
+    Strategy,
+    /// Somebody keeps the folio for DMA, and can write to it unseen: copied.
+    Pinned,
+    /// Somebody waits for the data, so the copy isn't detached.
+    Awaited,
+    /// `auto`: somebody came to this folio before.
+    Hot,
+    /// `auto`: the folio that was written to last.
+    Last,
+    /// `auto`: any other.
+    Other,
+}
+
+impl Reason {
+    /// All, in the order of their numbers.
+    pub(crate) const ALL: [(Self, &'static str); 7] = [
+        (Self::NotNeeded, "not_needed"),
+        (Self::Strategy, "strategy"),
+        (Self::Pinned, "pinned"),
+        (Self::Awaited, "awaited"),
+        (Self::Hot, "hot"),
+        (Self::Last, "last"),
+        (Self::Other, "other"),
+    ];
+}
+
+/// What a mount has learned of its device, and counted of its copies.
+#[pin_data]
+pub(crate) struct Learned {
+    #[pin]
+    device: SpinLock<Device>,
+    #[pin]
+    log: RateLimit,
+    /// Copies that were made.
+    pub(crate) copies: Counter,
+    /// Bytes of those.
+    pub(crate) bytes: Counter,
+    /// What making them took, in nanoseconds.
+    pub(crate) nanoseconds: Counter,
+    /// Whether memory is short: as of the last look.
+    short: Atomic<bool>,
+    /// How many decisions until the next look.
+    until_look: Atomic<u32>,
+}
+
+impl Learned {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            device <- new_spinlock!(Device::default(), "stablefs device"),
+            log <- RateLimit::new(c"stablefs copies"),
+            copies: Counter::new(),
+            bytes: Counter::new(),
+            nanoseconds: Counter::new(),
+            short: Atomic::new(false),
+            until_look: Atomic::new(0),
+        })
+    }
+
+    /// How long a writer waits, and what copying 4096 bytes takes, in nanoseconds.
+    pub(crate) fn averages(&self) -> (u64, u64) {
+        let device = self.device.lock();
+        (device.stall_ns(), device.copy_ns())
+    }
+
+    /// Whether there is less memory than copies might take. Looking costs a little, so not each time.
+    fn is_short(&self, limit: u64) -> bool {
+        const EACH: u32 = 64;
+        let left = self.until_look.load(Relaxed);
+        if left == 0 {
+            self.until_look.store(EACH, Relaxed);
+            self.short.store(memory::available() < limit, Relaxed);
+        } else {
+            self.until_look.store(left - 1, Relaxed);
+        }
+        self.short.load(Relaxed)
+    }
+}
+
+/// Learns from the copies.
+pub(crate) struct Watch(pub(crate) Arc<Learned>);
+
+impl Observer for Watch {
+    fn copied(&self, bytes: u32, time: Delta) {
+        let nanoseconds = nanoseconds(time);
+        self.0.copies.add(1);
+        self.0.bytes.add(bytes as usize);
+        self.0.nanoseconds.add(nanoseconds as usize);
+        self.0.device.lock().copied(bytes, nanoseconds);
+    }
+
+    fn lost(&self, fs: FsId, ino: u64, start: u64, error: Error) {
+        if self.0.log.allow() {
+            let errno = error.to_errno();
+            pr_err!("{fs}: inode {ino}, offset {start}: a copy was not written ({errno})\n");
+        }
+    }
+
+    fn landed(&self, _bytes: u32, time: Delta) {
+        self.0.device.lock().landed(nanoseconds(time));
+    }
+}
+
+/// Where the copies of a mount come from.
+pub(crate) type Copies = Pool<Watch>;
+
+/// As much memory as copies may take where nothing is said: a sixteenth.
+pub(crate) fn default_limit() -> u64 {
+    (memory::total() >> 4).max(SMALLEST_LIMIT)
+}
+
+/// One copy, and what a folio has at most besides.
+pub(crate) const SMALLEST_LIMIT: u64 = 4 << 20;
+
+/// Of an inode.
+#[pin_data]
+pub(crate) struct Writers {
+    #[pin]
+    file: SpinLock<File>,
+}
+
+impl Writers {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            file <- new_spinlock!(File::new(), "stablefs writers"),
+        })
+    }
+}
+
+/// How a folio is written this time.
+pub(crate) fn treat(inode: &INode, cycle: &Cycle<'_>) -> Treatment {
+    let (treatment, reason) = decide(inode, cycle);
+    let range = cycle.folio.range();
+    inode
+        .sb()
+        .data()
+        .counters
+        .treated(treatment, reason, range.end - range.start);
+    treatment
+}
+
+fn decide(inode: &INode, cycle: &Cycle<'_>) -> (Treatment, Reason) {
+    let sb = inode.sb();
+    let fs = sb.data();
+    let strategy = fs.options.stable();
+    if strategy == Strategy::Off || !sb.needs_stable_writes() {
+        return (Treatment::InPlace, Reason::NotNeeded);
+    }
+    if cycle.folio.maybe_dma_pinned() {
+        return (Treatment::Snapshot, Reason::Pinned);
+    }
+    match strategy {
+        Strategy::Off | Strategy::Wait => (Treatment::InPlace, Reason::Strategy),
+        Strategy::Snapshot => (Treatment::Snapshot, Reason::Strategy),
+        Strategy::Detached if cycle.may_detach => (Treatment::Detached, Reason::Strategy),
+        Strategy::Detached => (Treatment::Snapshot, Reason::Awaited),
+        Strategy::Auto => {
+            let range = cycle.folio.range();
+            let limit = fs.copies.limit();
+            let facts = Facts {
+                start: range.start,
+                bytes: range.end - range.start,
+                integrity: cycle.purpose == Purpose::Integrity,
+                in_flight: fs.copies.in_flight(),
+                limit,
+                short: fs.learned.is_short(limit),
+            };
+            let device = *fs.learned.device.lock();
+            let decision = inode.data().writers.file.lock().decide(&device, &facts);
+            let reason = match decision.class {
+                Class::Hot => Reason::Hot,
+                Class::Last => Reason::Last,
+                Class::Other => Reason::Other,
+            };
+            if decision.copy {
+                (Treatment::Snapshot, reason)
+            } else {
+                (Treatment::InPlace, reason)
+            }
+        }
+    }
+}
+
+/// Returns when the folio may be changed: at once, unless it is under writeback, the device reads the folio
+/// itself, and needs it to be stable now. `EAGAIN` instead of waiting if `nowait`.
+pub(crate) fn before_write(inode: &INode, folio: &LockedFolio<'_>, nowait: bool) -> Result {
+    let sb = inode.sb();
+    let fs = sb.data();
+    let strategy = fs.options.stable();
+    let start = folio.range().start;
+    let under_writeback = folio.is_under_writeback();
+    if strategy == Strategy::Auto {
+        let mut file = inode.data().writers.file.lock();
+        if under_writeback {
+            file.hit(start);
+        }
+        file.wrote(start);
+    }
+    if !under_writeback || strategy == Strategy::Off || !sb.needs_stable_writes() {
+        return Ok(());
+    }
+    if folio.is_snapshotted() {
+        fs.counters.spared.add(1);
+        return Ok(());
+    }
+    if nowait {
+        return Err(EAGAIN);
+    }
+    wait(sb, folio);
+    Ok(())
+}
+
+/// Whether direct I/O goes by way of private pages.
+pub(crate) fn bounces(sb: &SuperBlock) -> bool {
+    sb.data().options.stable() != Strategy::Off && sb.needs_stable_writes()
+}
+
+fn wait(sb: &SuperBlock, folio: &LockedFolio<'_>) {
+    let fs = sb.data();
+    let begin = Instant::<Monotonic>::now();
+    folio.wait_for_writeback();
+    let time = begin.elapsed();
+    fs.counters.waited(time);
+    fs.learned.device.lock().waited(nanoseconds(time));
+}
+
+fn nanoseconds(time: Delta) -> u64 {
+    time.as_nanos().unsigned_abs()
+}

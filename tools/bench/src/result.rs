@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was measured.
+
+use crate::{
+    load::Outcome,
+    setup::{Counters, Need},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+use wac::latency::human_ns;
+
+/// One run, or the median of several, number by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// MB/s.
+    pub(crate) throughput: f64,
+    /// Latencies of write(), or of stores to a mapping, in nanoseconds.
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+    /// Bytes that were copied, of those that were written; of stablefs.
+    pub(crate) copied: f64,
+    /// Writers that waited; of stablefs.
+    pub(crate) waits: f64,
+}
+
+impl Run {
+    pub(crate) fn new(outcome: &Outcome, before: Counters, after: Counters) -> Self {
+        let written = (after.written - before.written).max(1);
+        Self {
+            throughput: outcome.bytes as f64 / outcome.seconds / 1e6,
+            p50: outcome.latency.p50 as f64,
+            p99: outcome.latency.p99 as f64,
+            p999: outcome.latency.p999 as f64,
+            max: outcome.latency.max as f64,
+            copied: (after.copied - before.copied) as f64 / written as f64,
+            waits: (after.waits - before.waits) as f64,
+        }
+    }
+}
+
+fn median(runs: &[Run], of: impl Fn(&Run) -> f64) -> f64 {
+    let mut values: Vec<f64> = runs.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        even if even % 2 == 0 => (values[middle - 1] + values[middle]) / 2.0,
+        _ => values[middle],
+    }
+}
+
+/// The runs of one kind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    /// What the device needs.
+    pub(crate) device: String,
+    pub(crate) row: String,
+    /// The filesystem, or the strategy.
+    pub(crate) target: String,
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Cell {
+    pub(crate) fn median(&self) -> Run {
+        let runs = &self.runs;
+        Run {
+            throughput: median(runs, |run| run.throughput),
+            p50: median(runs, |run| run.p50),
+            p99: median(runs, |run| run.p99),
+            p999: median(runs, |run| run.p999),
+            max: median(runs, |run| run.max),
+            copied: median(runs, |run| run.copied),
+            waits: median(runs, |run| run.waits),
+        }
+    }
+}
+
+/// All that was measured in one boot.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// `uname -r`
+    kernel: String,
+    seconds: u64,
+    runs: u32,
+    pub(crate) cells: Vec<Cell>,
+}
+
+impl Report {
+    pub(crate) fn new(time: Duration, runs: u32) -> Self {
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Self {
+            kernel: kernel.trim().to_owned(),
+            seconds: time.as_secs(),
+            runs,
+            cells: Vec::new(),
+        }
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let said = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| said(&error))?;
+        serde_json::from_str(&text).map_err(|error| said(&error))
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        std::fs::write(path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    pub(crate) fn add(&mut self, need: Need, row: &str, target: &str, run: Run) {
+        let found = self
+            .cells
+            .iter_mut()
+            .find(|cell| cell.device == need.name() && cell.row == row && cell.target == target);
+        match found {
+            Some(cell) => cell.runs.push(run),
+            None => self.cells.push(Cell {
+                device: need.name().to_owned(),
+                row: row.to_owned(),
+                target: target.to_owned(),
+                runs: vec![run],
+            }),
+        }
+    }
+
+    /// The median of a kind.
+    pub(crate) fn get(&self, need: Need, row: &str, target: &str) -> Option<Run> {
+        self.cells
+            .iter()
+            .find(|cell| cell.device == need.name() && cell.row == row && cell.target == target)
+            .map(Cell::median)
+    }
+
+    /// Names of rows, in their order.
+    pub(crate) fn rows(&self) -> Vec<&str> {
+        let mut rows = Vec::new();
+        for cell in &self.cells {
+            if !rows.contains(&cell.row.as_str()) {
+                rows.push(&cell.row);
+            }
+        }
+        rows
+    }
+
+    /// For people.
+    pub(crate) fn table(&self) -> String {
+        let mut text = format!(
+            "kernel {}, {} runs of {} s, medians\n",
+            self.kernel, self.runs, self.seconds
+        );
+        for need in [Need::No, Need::Yes] {
+            for row in self.rows() {
+                let _ =
+                    write!(
+                    text,
+                    "\n{row}, stable pages {}\n{:10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8}\n",
+                    need.name(), "", "MB/s", "p50", "p99", "p99.9", "max", "copied", "waits"
+                );
+                for cell in &self.cells {
+                    if cell.row != row || cell.device != need.name() {
+                        continue;
+                    }
+                    let run = cell.median();
+                    let time = |ns: f64| human_ns(ns as u64);
+                    let _ = writeln!(
+                        text,
+                        "{:10} {:9.1} {:>9} {:>9} {:>9} {:>9} {:6.1}% {:8}",
+                        cell.target,
+                        run.throughput,
+                        time(run.p50),
+                        time(run.p99),
+                        time(run.p999),
+                        time(run.max),
+                        run.copied * 100.0,
+                        run.waits
+                    );
+                }
+            }
+        }
+        text
+    }
+}

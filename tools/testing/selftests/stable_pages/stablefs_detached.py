@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""stable=detached: who waits for copies to land, and who doesn't.
+
+On a device whose window is long: each call that promises to have data on the device
+returns when it is there. See stablefs_python.main for the arguments."""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from stablefs_python import call, main, opened, same
+
+LENGTH = 64 << 10
+SYS_CACHESTAT = 451
+FIBMAP, FIFREEZE, FITHAW = 1, 0xC0045877, 0xC0045878
+WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
+
+
+def copies(fs, name):
+    """A value of the file `copies` in debugfs."""
+    stats = f"/sys/kernel/debug/stablefs/{os.path.basename(os.path.realpath(fs.device))}/copies"
+    with open(stats, encoding="ascii") as file:
+        return int(dict(line.split() for line in file)[name])
+
+
+def until(what, condition):
+    """Waits for it, twenty seconds at most."""
+    end = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"it did not come true: {what}")
+        time.sleep(0.005)
+
+
+def fly(fs, file, byte):
+    """Fills the file with a byte, and returns when the flusher has sent copies."""
+    until("what was before has landed", lambda: copies(fs, "in_flight") == 0)
+    os.pwrite(file, bytes([byte]) * LENGTH, 0)
+    until("copies are on their way", lambda: copies(fs, "in_flight") >= LENGTH)
+
+
+def landed(fs):
+    """None is on its way."""
+    same("bytes on their way", copies(fs, "in_flight"), 0)
+
+
+def flying(fs):
+    """Some are still on their way."""
+    same("whether copies are on their way", copies(fs, "in_flight") > 0, True)
+
+
+def under_writeback(file):
+    """How many pages of the file are, for the memory management."""
+    span = struct.pack("QQ", 0, LENGTH)
+    result = ctypes.create_string_buffer(5 * 8)
+    call("syscall", ctypes.c_long(SYS_CACHESTAT), ctypes.c_uint(file), span, result,
+         ctypes.c_uint(0))
+    return struct.unpack("5Q", result.raw)[2]
+
+
+def raw(fs, file):
+    """What the device has of the file, past every cache."""
+    data = b""
+    page = mmap.mmap(-1, 4096)
+    with opened(fs.device, os.O_RDONLY | os.O_DIRECT) as disk:
+        for block in range(LENGTH // fs.block):
+            where = fcntl.ioctl(file, FIBMAP, struct.pack("i", block))
+            view = memoryview(page)[:fs.block]
+            os.preadv(disk, [view], struct.unpack("i", where)[0] * fs.block)
+            data += bytes(view)
+    return data
+
+
+@contextlib.contextmanager
+def new_file(fs, flags=os.O_RDWR | os.O_CREAT):
+    """A file that has its blocks."""
+    with opened(fs.path("file"), flags) as file:
+        os.pwrite(file, bytes(LENGTH), 0)
+        os.fsync(file)
+        yield file
+
+
+def waits(fs, action, byte=0x31):
+    """The action returns when the copies have landed, and the device has the data."""
+    with new_file(fs) as file:
+        fly(fs, file, byte)
+        action(file)
+        landed(fs)
+        same("what the device has", raw(fs, file) == bytes([byte]) * LENGTH, True)
+
+
+def test_detached(fs):
+    """Copies are on their way, and nothing is under writeback."""
+    with new_file(fs) as file:
+        fly(fs, file, 1)
+        same("pages under writeback", under_writeback(file), 0)
+        flying(fs)
+
+
+def test_writers_go_on(fs):
+    """write() and a store to a mapping don't wait; neither does a read."""
+    with new_file(fs) as file, mmap.mmap(file, LENGTH) as mapping:
+        fly(fs, file, 2)
+        os.pwrite(file, b"z", 0)
+        mapping[1] = 7
+        same("a read", os.pread(file, 3, 0), b"z\7\2")
+        flying(fs)
+
+
+def test_one_at_a_time(fs):
+    """What is written while it is on its way is dirty, and goes out after that."""
+    with new_file(fs) as file:
+        fly(fs, file, 3)
+        before = copies(fs, "copies")
+        os.pwrite(file, b"\4" * LENGTH, 0)
+        time.sleep(0.3)
+        after = copies(fs, "copies")
+        flying(fs)
+        same("copies", after, before)
+        os.fsync(file)
+        same("what the device has", raw(fs, file) == b"\4" * LENGTH, True)
+
+
+def test_reclaimed(fs):
+    """A page that was reclaimed meanwhile is read when the copy is there."""
+    with new_file(fs) as file:
+        for action in (lambda: same("a read", os.pread(file, LENGTH, 0) == b"\5" * LENGTH, True),
+                       lambda: os.pwrite(file, b"x", 5)):
+            fly(fs, file, 5)
+            with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as drop:
+                drop.write("1\n")
+            action()
+        same("around a write", os.pread(file, 4096, 0), b"\5" * 5 + b"x" + b"\5" * 4090)
+
+
+def test_direct_read(fs):
+    """O_DIRECT sees what was written through the page cache."""
+    with new_file(fs) as file, opened(fs.path("file"), os.O_RDONLY | os.O_DIRECT) as direct:
+        buffer = mmap.mmap(-1, LENGTH)
+        fly(fs, file, 6)
+        os.preadv(direct, [buffer], 0)
+        same("a direct read", bytes(buffer) == b"\6" * LENGTH, True)
+
+
+def test_direct_write(fs):
+    """A direct write comes after the copies."""
+    with new_file(fs) as file, opened(fs.path("file"), os.O_RDWR | os.O_DIRECT) as direct:
+        buffer = mmap.mmap(-1, LENGTH)
+        buffer[:] = b"\x08" * LENGTH
+        fly(fs, file, 7)
+        os.pwritev(direct, [buffer], 0)
+        landed(fs)
+        same("what the device has", raw(fs, file) == bytes(buffer), True)
+        same("what the cache has", os.pread(file, LENGTH, 0) == bytes(buffer), True)
+
+
+def test_fsync(fs):
+    """fsync(2)"""
+    waits(fs, os.fsync)
+
+
+def test_fdatasync(fs):
+    """fdatasync(2)"""
+    waits(fs, os.fdatasync)
+
+
+def test_msync(fs):
+    """msync(2) with MS_SYNC"""
+    def flush(file):
+        with mmap.mmap(file, LENGTH) as mapping:
+            mapping.flush()
+    waits(fs, flush)
+
+
+def test_syncfs(fs):
+    """syncfs(2)"""
+    waits(fs, lambda file: call("syncfs", file))
+
+
+def test_sync(fs):
+    """sync(2)"""
+    waits(fs, lambda file: os.sync())
+
+
+def test_sync_file_range(fs):
+    """sync_file_range(2), with all flags, and without waiting before."""
+    for flags in WAIT_BEFORE | WRITE | WAIT_AFTER, WRITE | WAIT_AFTER:
+        waits(fs, lambda file, flags=flags: call(
+            "sync_file_range", file, ctypes.c_long(0), ctypes.c_long(LENGTH), flags))
+
+
+def test_o_sync(fs):
+    """A write with O_SYNC comes after the copies."""
+    def write(_file):
+        with opened(fs.path("file"), os.O_WRONLY | os.O_SYNC) as synced:
+            os.pwrite(synced, b"\x31" * LENGTH, 0)
+    waits(fs, write)
+
+
+def test_freeze(fs):
+    """FIFREEZE"""
+    def freeze(_file):
+        with opened(fs.top, os.O_RDONLY) as top:
+            fcntl.ioctl(top, FIFREEZE, struct.pack("i", 0))
+            fcntl.ioctl(top, FITHAW, struct.pack("i", 0))
+    waits(fs, freeze)
+
+
+def test_truncate(fs):
+    """Blocks are given back when nothing is on its way there."""
+    with new_file(fs) as file:
+        fly(fs, file, 9)
+        os.ftruncate(file, 0)
+        landed(fs)
+
+
+def test_unlink(fs):
+    """So are those of a file that goes."""
+    with new_file(fs) as file:
+        fly(fs, file, 10)
+        os.unlink(fs.path("file"))
+    landed(fs)
+
+
+def test_remount(fs):
+    """Read-only: nothing is on its way. To another strategy, as well."""
+    with new_file(fs) as file:
+        fly(fs, file, 11)
+    subprocess.run(["mount", "-o", "remount,ro", fs.top], check=True)
+    landed(fs)
+    subprocess.run(["mount", "-o", "remount,rw,stable=detached", fs.top], check=True)
+
+
+def test_umount(fs):
+    """Nothing is lost."""
+    with new_file(fs) as file:
+        fly(fs, file, 12)
+    fs.remount("stable=detached")
+    with opened(fs.path("file"), os.O_RDONLY) as file:
+        same("the file", os.pread(file, LENGTH, 0) == b"\x0c" * LENGTH, True)
+
+
+def test_nowait(fs):
+    """RWF_NOWAIT: EAGAIN where it would have to wait."""
+    with new_file(fs) as file, opened(fs.path("file"), os.O_RDONLY | os.O_DIRECT) as direct:
+        buffer = mmap.mmap(-1, LENGTH)
+        fly(fs, file, 13)
+        try:
+            os.preadv(direct, [buffer], 0, os.RWF_NOWAIT)
+        except OSError as failure:
+            same("errno", failure.errno, errno.EAGAIN)
+            flying(fs)
+        else:
+            raise AssertionError("it did not fail")
+
+
+def test_integrity(fs):
+    """What fsync acknowledged is on the device, whatever others do to the same pages."""
+    with new_file(fs) as file:
+        stop = threading.Event()
+
+        def scribble():
+            while not stop.is_set():
+                for at in range(0, LENGTH, 512):
+                    os.pwrite(file, os.urandom(256), at + 256)
+                time.sleep(0.01)
+
+        others = [threading.Thread(target=scribble) for _ in range(2)]
+        for other in others:
+            other.start()
+        try:
+            for turn in range(3):
+                mine = bytes([0x40 + turn]) * 256
+                for at in range(0, LENGTH, 512):
+                    os.pwrite(file, mine, at)
+                os.fsync(file)
+                data = raw(fs, file)
+                for at in range(0, LENGTH, 512):
+                    same(f"offset {at}", data[at:at + 256], mine)
+        finally:
+            stop.set()
+            for other in others:
+                other.join()
+
+
+if __name__ == "__main__":
+    sys.exit(main(globals()))
