@@ -45,9 +45,10 @@ def complete_set(names, series):
         if not match or not sources:
             continue
         release = match.group(1)
-        # The signed image brings its modules or depends on them.
-        images = [f"linux-image-{release}", f"linux-binary-unsigned-{release}",
-                  f"linux-binary-{release}", f"linux-image-{release}-unsigned"]
+        # In newer packages, linux-image has nothing but dependencies, and comes days after the
+        # others, with the signed image: those that have one go first.
+        images = [f"linux-binary-unsigned-{release}", f"linux-binary-{release}",
+                  f"linux-image-{release}-unsigned", f"linux-image-{release}"]
         image = next((n for n in images if n in names), None)
         if image is None:
             continue

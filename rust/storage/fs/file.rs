@@ -114,12 +114,10 @@ unsafe extern "C" fn fsync<T: FileSystem>(
         let written = bindings::file_write_and_wait_range(file, start, end);
         let range = start.unsigned_abs()..end.unsigned_abs().saturating_add(1);
         inode_of::<T>(file).flights().wait(&range);
-        let synced = bindings::simple_fsync(file, start, end, datasync);
         if written != 0 {
-            written
-        } else {
-            synced
+            return written;
         }
+        bindings::simple_fsync(file, start, end, datasync)
     }
 }
 
