@@ -20,7 +20,7 @@ flusher() {
 flusher 5 5
 
 for size in "${sizes[@]}"; do
-	load_with_fs size_mb=64 window_us=800000
+	load_with_fs size_mb=64 window_us=1500000
 	make_fs -b "$size" && mount_with stable=detached
 	for name in "${tests[@]}"; do
 		check "$size: $name" "$HERE/stablefs_detached.py" "$DEV" "$MNT" "$name"

@@ -11,11 +11,11 @@ mapfile -t tests < <("$HERE/stablefs_direct.py" --list)
 strategies=(wait snapshot detached auto)
 begin_stablefs $(((${#strategies[@]} + 1) * ${#tests[@]} * 2 + 1)) dmsetup sfdisk
 
-load_with_fs size_mb=64 window_us=1000000 on_violation=report
+load_with_fs size_mb=64 window_us=2000000 on_violation=report
 two_partitions 32M
 # What reads slowly.
 tr '\0' '\252' </dev/zero | dd of="${DEV}p2" bs=64k count=16 oflag=direct status=none
-dmsetup create stable_pages_slow --table "0 2048 delay ${DEV}p2 0 800"
+dmsetup create stable_pages_slow --table "0 2048 delay ${DEV}p2 0 1200"
 export SLOW=/dev/mapper/stable_pages_slow
 
 make_fs && mount_fs
