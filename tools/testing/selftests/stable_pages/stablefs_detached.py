@@ -45,6 +45,11 @@ def fly(fs, file, byte):
     until("what was before has landed", lambda: copies(fs, "in_flight") == 0)
     os.pwrite(file, bytes([byte]) * LENGTH, 0)
     until("copies are on their way", lambda: copies(fs, "in_flight") >= LENGTH)
+    # The flusher may have come in the middle of the write: the rest goes by itself.
+    before = None
+    while before != copies(fs, "copies"):
+        before = copies(fs, "copies")
+        time.sleep(0.15)
 
 
 def landed(fs):
