@@ -40,16 +40,17 @@ def until(what, condition):
         time.sleep(0.005)
 
 
+def send(file):
+    """Has what is dirty sent, as the flusher would, and waits for nothing."""
+    call("sync_file_range", file, ctypes.c_long(0), ctypes.c_long(LENGTH), WRITE)
+
+
 def fly(fs, file, byte):
-    """Fills the file with a byte, and returns when the flusher has sent copies."""
+    """Fills the file with a byte, and returns when all copies are on their way."""
     until("what was before has landed", lambda: copies(fs, "in_flight") == 0)
     os.pwrite(file, bytes([byte]) * LENGTH, 0)
-    until("copies are on their way", lambda: copies(fs, "in_flight") >= LENGTH)
-    # The flusher may have come in the middle of the write: the rest goes by itself.
-    before = None
-    while before != copies(fs, "copies"):
-        before = copies(fs, "copies")
-        time.sleep(0.15)
+    send(file)
+    same("bytes on their way", copies(fs, "in_flight"), LENGTH)
 
 
 def landed(fs):
@@ -68,15 +69,20 @@ def under_writeback():
         return int(dict(line.split() for line in file)["nr_writeback"])
 
 
-def raw(fs, file):
-    """What the device has of the file, past every cache."""
+def blocks(fs, file):
+    """Where the file is on the device. FIBMAP writes what is dirty, so this comes early."""
+    return [struct.unpack("i", fcntl.ioctl(file, FIBMAP, struct.pack("i", block)))[0]
+            for block in range(LENGTH // fs.block)]
+
+
+def raw(fs, where):
+    """What the device has in these blocks, past every cache."""
     data = b""
     page = mmap.mmap(-1, 4096)
     with opened(fs.device, os.O_RDONLY | os.O_DIRECT) as disk:
-        for block in range(LENGTH // fs.block):
-            where = fcntl.ioctl(file, FIBMAP, struct.pack("i", block))
+        for block in where:
             view = memoryview(page)[:fs.block]
-            os.preadv(disk, [view], struct.unpack("i", where)[0] * fs.block)
+            same("bytes read", os.preadv(disk, [view], block * fs.block), fs.block)
             data += bytes(view)
     return data
 
@@ -93,10 +99,11 @@ def new_file(fs, flags=os.O_RDWR | os.O_CREAT):
 def waits(fs, action, byte=0x31):
     """The action returns when the copies have landed, and the device has the data."""
     with new_file(fs) as file:
+        where = blocks(fs, file)
         fly(fs, file, byte)
         action(file)
         landed(fs)
-        same("what the device has", raw(fs, file) == bytes([byte]) * LENGTH, True)
+        same("what the device has", raw(fs, where) == bytes([byte]) * LENGTH, True)
 
 
 def test_detached(fs):
@@ -120,15 +127,16 @@ def test_writers_go_on(fs):
 def test_one_at_a_time(fs):
     """What is written while it is on its way is dirty, and goes out after that."""
     with new_file(fs) as file:
+        where = blocks(fs, file)
         fly(fs, file, 3)
         before = copies(fs, "copies")
         os.pwrite(file, b"\4" * LENGTH, 0)
-        time.sleep(0.3)
+        send(file)
         after = copies(fs, "copies")
         flying(fs)
         same("copies", after, before)
         os.fsync(file)
-        same("what the device has", raw(fs, file) == b"\4" * LENGTH, True)
+        same("what the device has", raw(fs, where) == b"\4" * LENGTH, True)
 
 
 def test_reclaimed(fs):
@@ -157,10 +165,11 @@ def test_direct_write(fs):
     with new_file(fs) as file, opened(fs.path("file"), os.O_RDWR | os.O_DIRECT) as direct:
         buffer = mmap.mmap(-1, LENGTH)
         buffer[:] = b"\x08" * LENGTH
+        where = blocks(fs, file)
         fly(fs, file, 7)
         os.pwritev(direct, [buffer], 0)
         landed(fs)
-        same("what the device has", raw(fs, file) == bytes(buffer), True)
+        same("what the device has", raw(fs, where) == bytes(buffer), True)
         same("what the cache has", os.pread(file, LENGTH, 0) == bytes(buffer), True)
 
 
@@ -267,6 +276,7 @@ def test_nowait(fs):
 def test_integrity(fs):
     """What fsync acknowledged is on the device, whatever others do to the same pages."""
     with new_file(fs) as file:
+        where = blocks(fs, file)
         stop = threading.Event()
 
         def scribble():
@@ -284,7 +294,7 @@ def test_integrity(fs):
                 for at in range(0, LENGTH, 512):
                     os.pwrite(file, mine, at)
                 os.fsync(file)
-                data = raw(fs, file)
+                data = raw(fs, where)
                 for at in range(0, LENGTH, 512):
                     same(f"offset {at}", data[at:at + 256], mine)
         finally:
