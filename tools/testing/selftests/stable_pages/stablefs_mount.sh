@@ -7,7 +7,7 @@
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
-begin_stablefs 82 debugfs dumpe2fs tune2fs blockdev
+begin_stablefs 92 debugfs dumpe2fs tune2fs blockdev
 
 # used: mounted, written to, the same after mounting again, and e2fsck likes it.
 used() {
@@ -167,6 +167,10 @@ takes() {
 check "by default: wait, continue" takes '' 'rw,relatime,stable=wait,errors=continue'
 check "stable=off" takes stable=off 'rw,relatime,stable=off,errors=continue'
 check "stable=wait" takes stable=off,stable=wait 'rw,relatime,stable=wait,errors=continue'
+for strategy in snapshot detached auto; do
+	check "stable=$strategy" takes "stable=$strategy,snapshot_max=5M" \
+		"rw,relatime,stable=$strategy,errors=continue,snapshot_max=5242880"
+done
 check "errors=continue" takes errors=panic,errors=continue 'rw,relatime,stable=wait,errors=continue'
 check "errors=remount-ro" takes errors=remount-ro 'rw,relatime,stable=wait,errors=remount-ro'
 check "errors=panic" takes errors=panic 'rw,relatime,stable=wait,errors=panic'
@@ -184,8 +188,12 @@ tune2fs -e continue -u 0 -g 0 "$DEV" >/dev/null
 wrong() {
 	check "$1: refused" refused EINVAL "$2" "$1"
 }
-wrong stable=maybe 'stable=wait|off is allowed.*maybe'
-wrong stable 'stable=wait|off is allowed'
+strategies='stable=wait|snapshot|detached|auto|off is allowed'
+wrong stable=maybe "$strategies.*maybe"
+wrong stable "$strategies"
+for value in 4095K 1025G -1M 5T '' 18014398509481984K; do
+	wrong "snapshot_max=$value" "snapshot_max=BYTES is allowed, from 4M to 1024G"
+done
 wrong errors=ignore 'errors=continue|remount-ro|panic is allowed.*ignore'
 wrong discard=yes "discard takes no value.*yes"
 wrong resuid=root "resuid=ID is allowed.*root"
@@ -195,13 +203,19 @@ wrong resgid 'resgid=ID is allowed'
 wrong nosuchthing '.*nosuchthing'
 wrong data=journal '.*data'
 says_so() {
-	mount_with stable=maybe 2>&1 | grep -q 'stable=wait|off is allowed'
+	mount_with stable=maybe 2>&1 | grep -qF "$strategies"
 }
 check "mount(8) says why, too" says_so
 
 mount_with stable=wait,errors=remount-ro,resuid=5
 check "remount changes one" mount -o remount,stable=off "$MNT"
 check "and keeps the rest" shows 'rw,relatime,stable=off,errors=remount-ro,resuid=5'
+limit() {
+	mount -o remount,stable=auto,snapshot_max=1G "$MNT" &&
+		shows 'rw,relatime,stable=auto,errors=remount-ro,resuid=5,snapshot_max=1073741824' &&
+		mount -o remount,stable=off "$MNT"
+}
+check "the limit of copies, too" limit
 wrong_remount() {
 	refuse mount -o remount,errors=perhaps "$MNT" &&
 		shows 'rw,relatime,stable=off,errors=remount-ro,resuid=5'
