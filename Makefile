@@ -146,6 +146,11 @@ bench-strategies: modules tools ## what keeping pages stable costs: a table, JSO
 	@"$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json build/bench/strategies.svg
 	@echo 'build/bench/strategies.json, build/bench/strategies.svg'
 
+.PHONY: record-traces
+record-traces: modules tools ## record the traces that rust/stability is tested with
+	@mkdir -p rust/stability/traces
+	@$(RUN) --out rust/stability/traces -- tools/bench/record /out
+
 .PHONY: soak
 soak: modules tools ## wac's six profiles, two minutes each (SECONDS_EACH=, STRATEGIES=, TESTS=)
 	@STABLE_PAGES_WAC_SECONDS=$(or $(SECONDS_EACH),120) STABLE_PAGES_WAC_SIZES="64k 64m" \

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Traces: recorded ones would say the same, these say why.
+//! Traces: made ones, which say why, and recorded ones (see `tools/bench/record`).
 
 use super::*;
 use proptest::prelude::*;
-use std::vec::Vec;
+use std::{collections::BTreeMap, vec::Vec};
 
 const PAGE: u64 = 4096;
 const MS: u64 = 1_000_000;
@@ -197,6 +197,76 @@ fn hot_folios_of_a_random_workload_are_told_from_cold_ones() {
     }
     // Ten waits at first, and what chance takes until it knows.
     assert!(bench.waits < 40, "{}", bench.waits);
+}
+
+/// Plays a recorded trace: each folio that was hit had been under way, for 2 ms at least.
+fn play(trace: &str) -> (Bench, BTreeMap<u64, u64>) {
+    let mut bench = Bench::new(2 * MS);
+    // How often somebody would have waited for which folio.
+    let mut waits = BTreeMap::new();
+    for line in trace.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ');
+        let event = words.next().unwrap();
+        let mut number = || words.next().unwrap().parse::<u64>().unwrap();
+        let start = number();
+        if event == "b" {
+            bench.flying.retain(|(at, _)| *at != start);
+            bench.writeback(start, number());
+            continue;
+        }
+        if event == "w" {
+            // It has landed.
+            if let Some(index) = bench.flying.iter().position(|(at, _)| *at == start) {
+                let (_, copied) = bench.flying.remove(index);
+                if copied {
+                    bench.device.landed(bench.io_ns);
+                }
+            }
+        }
+        let before = bench.waits;
+        bench.write(start);
+        *waits.entry(start).or_default() += bench.waits - before;
+    }
+    (bench, waits)
+}
+
+#[test]
+fn recorded_streaming_copies_less_than_a_hundredth() {
+    let (bench, _) = play(include_str!("traces/stream"));
+    assert!(bench.written > 16 << 20, "{}", bench.written);
+    assert!(bench.copied * 100 < bench.written, "{}", bench.copied);
+}
+
+/// How often somebody came to a folio that was under way.
+fn hits(trace: &str) -> u64 {
+    trace.lines().filter(|line| line.starts_with('h')).count() as u64
+}
+
+#[test]
+fn recorded_hot_pages_are_copied_within_their_first_cycles() {
+    let trace = include_str!("traces/wac-C-64k");
+    let (bench, waits) = play(trace);
+    assert!(hits(trace) > 100);
+    // The file has sixteen pages, each of which is hot.
+    assert!(waits.values().all(|waits| *waits <= 1), "{waits:?}");
+    assert!(bench.waits < 5, "{}", bench.waits);
+}
+
+#[test]
+fn recorded_appending_waits_once_and_copies_little() {
+    let trace = include_str!("traces/append");
+    let (bench, _) = play(trace);
+    assert!(hits(trace) > 1);
+    assert!(bench.waits <= 1, "{}", bench.waits);
+    assert!(bench.copied * 100 < bench.written, "{}", bench.copied);
+}
+
+#[test]
+fn recorded_random_writes_copy_where_somebody_comes() {
+    let trace = include_str!("traces/random");
+    let (bench, _) = play(trace);
+    assert!(bench.waits * 4 < hits(trace), "{}", bench.waits);
+    assert!(bench.copied * 20 < bench.written, "{}", bench.copied);
 }
 
 #[test]

@@ -33,11 +33,12 @@ enum Load {
     Append,
     /// 64 KiB writes, one after the other, and fsync.
     Stream,
-    /// 4 KiB writes anywhere in 16 MiB that is written back all the time.
-    Random,
+    /// 4 KiB writes anywhere in 16 MiB that is written back all the time. The file was first written in
+    /// pieces of that many bytes, which is how large its folios are.
+    Random(usize),
 }
 
-pub(crate) const ROWS: [Row; 9] = [
+pub(crate) const ROWS: [Row; 10] = [
     Row {
         name: "wac A 64k",
         load: Load::Wac("A", "64k"),
@@ -72,9 +73,21 @@ pub(crate) const ROWS: [Row; 9] = [
     },
     Row {
         name: "random",
-        load: Load::Random,
+        load: Load::Random(4 << 10),
+    },
+    Row {
+        name: "random, large folios",
+        load: Load::Random(1 << 20),
     },
 ];
+
+/// The row of that name.
+pub(crate) fn row(name: &str) -> Result<Row, String> {
+    let names = ROWS.map(|row| row.name).join(", ");
+    ROWS.into_iter()
+        .find(|row| row.name == name)
+        .ok_or_else(|| format!("there is no row '{name}', but {names}"))
+}
 
 /// What came out.
 pub(crate) struct Outcome {
@@ -93,7 +106,7 @@ impl Row {
             Load::Wac(profile, size) => wac(&path, profile, size, time)?,
             Load::Append => append(&path, time).map_err(said)?,
             Load::Stream => stream(&path, time).map_err(said)?,
-            Load::Random => random(&path, time).map_err(said)?,
+            Load::Random(piece) => random(&path, piece, time).map_err(said)?,
         };
         fs::remove_file(&path).map_err(said)?;
         Ok(outcome)
@@ -214,15 +227,17 @@ fn stream(path: &Path, time: Duration) -> io::Result<Outcome> {
     })
 }
 
-fn random(path: &Path, time: Duration) -> io::Result<Outcome> {
+fn random(path: &Path, piece: usize, time: Duration) -> io::Result<Outcome> {
     const BLOCK: usize = 4 << 10;
-    const BLOCKS: u64 = (16 << 20) / BLOCK as u64;
+    const LENGTH: u64 = 16 << 20;
+    const BLOCKS: u64 = LENGTH / BLOCK as u64;
     let file = File::create(path)?;
-    let block = [0x3c; BLOCK];
-    for number in 0..BLOCKS {
-        file.write_all_at(&block, number * BLOCK as u64)?;
+    let first = vec![0x3c; piece];
+    for at in (0..LENGTH).step_by(piece) {
+        file.write_all_at(&first, at)?;
     }
     file.sync_all()?;
+    let block = [0xc3; BLOCK];
     let mut random = ChaCha8Rng::seed_from_u64(1);
     with_flusher(&file, Duration::from_millis(20), time, || {
         let at = (random.next_u64() % BLOCKS) * BLOCK as u64;

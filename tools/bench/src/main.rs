@@ -53,6 +53,15 @@ enum Command {
         #[arg(long, default_value = "strategies.json")]
         json: PathBuf,
     },
+    /// Do nothing but the work of one row, in a directory
+    Load {
+        /// Its name
+        row: String,
+        directory: PathBuf,
+        /// For how long, in seconds
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+    },
     /// Print the table and the bars of a result; the exit status is 1 if one is missed
     Show {
         /// As `run` wrote it
@@ -90,6 +99,15 @@ fn done(command: Command) -> Result<bool, String> {
             report.write(&json)?;
             print!("{}", report.table());
             bars::print(&report)
+        }
+        Command::Load {
+            row,
+            directory,
+            seconds,
+        } => {
+            let row = load::row(&row)?;
+            row.run(&directory, Duration::from_secs(seconds))?;
+            Ok(true)
         }
         Command::Show { result } => {
             let report = Report::read(&result)?;
