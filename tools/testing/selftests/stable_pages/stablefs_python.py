@@ -5,7 +5,10 @@ Python has no name for, and running the tests of a file by name."""
 import contextlib
 import ctypes
 import errno
+import fcntl
+import mmap
 import os
+import struct
 import subprocess
 import sys
 
@@ -13,6 +16,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_SYMLINK_FOLLOW = 0x400
+FIBMAP = 1
 
 
 class Filesystem:
@@ -85,6 +89,24 @@ def opened(path, flags, mode=0o644):
         yield file
     finally:
         os.close(file)
+
+
+def blocks(fs, file, length):
+    """Where the file is on the device. FIBMAP writes what is dirty, so this comes early."""
+    return [struct.unpack("i", fcntl.ioctl(file, FIBMAP, struct.pack("i", block)))[0]
+            for block in range(length // fs.block)]
+
+
+def raw(fs, where):
+    """What the device has in these blocks, past every cache."""
+    data = b""
+    page = mmap.mmap(-1, 4096)
+    with opened(fs.device, os.O_RDONLY | os.O_DIRECT) as disk:
+        for block in where:
+            view = memoryview(page)[:fs.block]
+            same("bytes read", os.preadv(disk, [view], block * fs.block), fs.block)
+            data += bytes(view)
+    return data
 
 
 def main(tests):
