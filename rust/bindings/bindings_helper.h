@@ -26,6 +26,7 @@
 #include <linux/xattr.h>
 
 #include "../helpers/helpers.c"
+#include "../helpers/trace.c"
 
 #define STORAGE_CONST(type, name) const type STORAGE_CONST_##name = name
 

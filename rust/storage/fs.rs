@@ -52,6 +52,7 @@ pub mod iomap;
 pub mod registration;
 pub mod sb;
 pub mod snapshot;
+pub mod trace;
 pub mod writeback;
 pub mod xattr;
 

@@ -2,7 +2,7 @@
 
 //! What is counted, in `/sys/kernel/debug/stablefs/NAME/`.
 
-use crate::strategy::{Copies, Learned, Reason};
+use crate::strategy::{treatment_word, Copies, Learned, Reason};
 use kernel::{
     c_str,
     debugfs::{Dir, Scope, ScopedDir},
@@ -98,19 +98,16 @@ const REASONS: usize = Reason::ALL.len();
 /// For each treatment and reason: folios, and their bytes.
 struct Decisions([[[Counter; 2]; REASONS]; 3]);
 
-const TREATMENTS: [(Treatment, &str); 3] = [
-    (Treatment::InPlace, "in_place"),
-    (Treatment::Snapshot, "snapshot"),
-    (Treatment::Detached, "detached"),
-];
+const TREATMENTS: [Treatment; 3] = [Treatment::InPlace, Treatment::Snapshot, Treatment::Detached];
 
 /// Lines of a treatment, a reason, the number of folios and of their bytes.
 impl fmt::Debug for Decisions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Lines::new(f);
-        for ((_, treatment), reasons) in TREATMENTS.iter().zip(&self.0) {
-            for ((_, reason), [folios, bytes]) in Reason::ALL.iter().zip(reasons) {
+        for (treatment, reasons) in TREATMENTS.into_iter().zip(&self.0) {
+            for (reason, [folios, bytes]) in Reason::ALL.into_iter().zip(reasons) {
                 if folios.get() != 0 {
+                    let (treatment, reason) = (treatment_word(treatment), reason.word());
                     let (folios, bytes) = (folios.get(), bytes.get());
                     lines.line(fmt!("{treatment} {reason} {folios} {bytes}"))?;
                 }

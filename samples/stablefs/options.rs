@@ -43,22 +43,22 @@ impl Options {
     }
 }
 
-const STRATEGIES: [(&str, Strategy); 5] = [
-    ("wait", Strategy::Wait),
-    ("snapshot", Strategy::Snapshot),
-    ("detached", Strategy::Detached),
-    ("auto", Strategy::Auto),
-    ("off", Strategy::Off),
+const STRATEGIES: [(&CStr, Strategy); 5] = [
+    (c"wait", Strategy::Wait),
+    (c"snapshot", Strategy::Snapshot),
+    (c"detached", Strategy::Detached),
+    (c"auto", Strategy::Auto),
+    (c"off", Strategy::Off),
 ];
 
-const ERRORS: [(&str, OnError); 3] = [
-    ("continue", OnError::Continue),
-    ("remount-ro", OnError::ReadOnly),
-    ("panic", OnError::Panic),
+const ERRORS: [(&CStr, OnError); 3] = [
+    (c"continue", OnError::Continue),
+    (c"remount-ro", OnError::ReadOnly),
+    (c"panic", OnError::Panic),
 ];
 
 /// The words of a choice, with a bar between them.
-struct Words<'a, V>(&'a [(&'static str, V)]);
+struct Words<'a, V>(&'a [(&'static CStr, V)]);
 
 impl<V> fmt::Display for Words<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,7 +66,7 @@ impl<V> fmt::Display for Words<'_, V> {
             if index != 0 {
                 f.write_str("|")?;
             }
-            f.write_str(word)?;
+            f.write_fmt(fmt!("{word}"))?;
         }
         Ok(())
     }
@@ -88,13 +88,13 @@ impl fmt::Display for Given<'_> {
 fn choice<V: Copy>(
     key: &CStr,
     value: Value<'_>,
-    from: &[(&'static str, V)],
+    from: &[(&'static CStr, V)],
     log: &Log,
 ) -> Result<V> {
     if let Value::Text(text) = value {
         let found = from
             .iter()
-            .find(|(word, _)| word.as_bytes() == text.to_bytes());
+            .find(|(word, _)| word.to_bytes() == text.to_bytes());
         if let Some((_, found)) = found {
             return Ok(*found);
         }
@@ -250,17 +250,17 @@ impl InForce {
     }
 }
 
-fn value_of<V: Copy>(from: &[(&str, V)], is: impl Fn(V) -> bool) -> Option<V> {
+fn value_of<V: Copy>(from: &[(&CStr, V)], is: impl Fn(V) -> bool) -> Option<V> {
     from.iter()
         .map(|(_, value)| *value)
         .find(|value| is(*value))
 }
 
 impl Strategy {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static CStr {
         STRATEGIES
             .iter()
             .find(|(_, value)| *value == self)
-            .map_or("wait", |(word, _)| word)
+            .map_or(c"wait", |(word, _)| word)
     }
 }

@@ -24,6 +24,7 @@ use storage::{
     fs::{
         folio::LockedFolio,
         snapshot::{Observer, Pool},
+        trace,
         writeback::{Cycle, Purpose, Treatment},
     },
     memory,
@@ -74,15 +75,27 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// All, in the order of their numbers.
-    pub(crate) const ALL: [(Self, &'static str); 7] = [
-        (Self::NotNeeded, "not_needed"),
-        (Self::Strategy, "strategy"),
-        (Self::Pinned, "pinned"),
-        (Self::Awaited, "awaited"),
-        (Self::Hot, "hot"),
-        (Self::Last, "last"),
-        (Self::Other, "other"),
+    pub(crate) const ALL: [Self; 7] = [
+        Self::NotNeeded,
+        Self::Strategy,
+        Self::Pinned,
+        Self::Awaited,
+        Self::Hot,
+        Self::Last,
+        Self::Other,
     ];
+
+    pub(crate) fn word(self) -> &'static CStr {
+        match self {
+            Self::NotNeeded => c"not_needed",
+            Self::Strategy => c"strategy",
+            Self::Pinned => c"pinned",
+            Self::Awaited => c"awaited",
+            Self::Hot => c"hot",
+            Self::Last => c"last",
+            Self::Other => c"other",
+        }
+    }
 }
 
 /// What a mount has learned of its device, and counted of its copies.
@@ -189,20 +202,28 @@ impl Writers {
 
 /// How a folio is written this time.
 pub(crate) fn treat(inode: &INode, cycle: &Cycle<'_>) -> Treatment {
-    let (treatment, reason) = decide(inode, cycle);
+    let fs = inode.sb().data();
+    let strategy = fs.options.stable();
+    let (treatment, reason) = decide(inode, cycle, strategy);
     let range = cycle.folio.range();
-    inode
-        .sb()
-        .data()
-        .counters
+    fs.counters
         .treated(treatment, reason, range.end - range.start);
+    let (treated, by, why) = (treatment_word(treatment), strategy.word(), reason.word());
+    trace::writeback(inode, cycle.folio, treated, by, why);
     treatment
 }
 
-fn decide(inode: &INode, cycle: &Cycle<'_>) -> (Treatment, Reason) {
+pub(crate) fn treatment_word(treatment: Treatment) -> &'static CStr {
+    match treatment {
+        Treatment::InPlace => c"in_place",
+        Treatment::Snapshot => c"snapshot",
+        Treatment::Detached => c"detached",
+    }
+}
+
+fn decide(inode: &INode, cycle: &Cycle<'_>, strategy: Strategy) -> (Treatment, Reason) {
     let sb = inode.sb();
     let fs = sb.data();
-    let strategy = fs.options.stable();
     if strategy == Strategy::Off || !sb.needs_stable_writes() {
         return (Treatment::InPlace, Reason::NotNeeded);
     }
@@ -257,16 +278,19 @@ pub(crate) fn before_write(inode: &INode, folio: &LockedFolio<'_>, nowait: bool)
         file.wrote(start);
     }
     if !under_writeback || strategy == Strategy::Off || !sb.needs_stable_writes() {
+        trace::writer(inode, folio, c"free", Delta::ZERO);
         return Ok(());
     }
     if folio.is_snapshotted() {
         fs.counters.spared.add(1);
+        trace::writer(inode, folio, c"spared", Delta::ZERO);
         return Ok(());
     }
     if nowait {
+        trace::writer(inode, folio, c"again", Delta::ZERO);
         return Err(EAGAIN);
     }
-    wait(sb, folio);
+    wait(inode, folio);
     Ok(())
 }
 
@@ -275,12 +299,13 @@ pub(crate) fn bounces(sb: &SuperBlock) -> bool {
     sb.data().options.stable() != Strategy::Off && sb.needs_stable_writes()
 }
 
-fn wait(sb: &SuperBlock, folio: &LockedFolio<'_>) {
-    let fs = sb.data();
+fn wait(inode: &INode, folio: &LockedFolio<'_>) {
+    let fs = inode.sb().data();
     let begin = Instant::<Monotonic>::now();
     folio.wait_for_writeback();
     let time = begin.elapsed();
     fs.counters.waited(time);
+    trace::writer(inode, folio, c"waited", time);
     fs.learned.device.lock().waited(nanoseconds(time));
 }
 
