@@ -3,10 +3,11 @@
 #
 # Images that are damaged at random are mounted, walked through and written to: each
 # operation ends, with an errno that fits, and the kernel has nothing to report.
-# STABLE_PAGES_DAMAGE is how many (default 100 for each of two block sizes).
+# STABLE_PAGES_DAMAGE is how many (default 100 for each size of STABLE_PAGES_BLOCKS).
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 4 mke2fs python3 setfattr
+read -ra sizes <<<"${STABLE_PAGES_BLOCKS:-1024 4096}"
+begin $((${#sizes[@]} * 2)) mke2fs python3 setfattr
 
 count=${STABLE_PAGES_DAMAGE:-$((100 / SHORTEN))}
 seed=${STABLE_PAGES_SEED:-$RANDOM$RANDOM}
@@ -29,7 +30,7 @@ setfattr -n user.b -v c "$tree/d1"
 
 load size_mb=16
 modprobe stablefs || ktap_exit_fail_msg "modprobe stablefs failed"
-for size in 1024 4096; do
+for size in "${sizes[@]}"; do
 	# Several groups, so that each has little.
 	mke2fs -q -t ext2 -b $size -N 256 -g $((size == 1024 ? 2048 : 1024)) \
 		-d "$tree" "$WORK/image" 8M
