@@ -32,7 +32,7 @@ load size_mb=16
 modprobe stablefs || ktap_exit_fail_msg "modprobe stablefs failed"
 for size in "${sizes[@]}"; do
 	# Several groups, so that each has little.
-	mke2fs -q -t ext2 -b $size -N 256 -g $((size == 1024 ? 2048 : 1024)) \
+	mke2fs -q -t ext2 -b "$size" -N 256 -g $((size == 1024 ? 2048 : 1024)) \
 		-d "$tree" "$WORK/image" 8M
 	check "$count images of $size byte blocks, seed $seed" \
 		"$HERE/damage.py" "$DEV" "$WORK/image" "$MNT" "$count" "$seed"
