@@ -11,6 +11,7 @@ mapfile -t names < <("$HERE/stablefs_names.py" --list)
 mapfile -t data < <("$HERE/stablefs_data.py" --list)
 mapfile -t attrs < <("$HERE/stablefs_attrs.py" --list)
 images=("-b 1024 -I 128" "-b 1024 -I 256" "-b 4096 -I 256")
+[ "$SHORTEN" -eq 1 ] || images=("-b 1024 -I 256")
 begin_stablefs $((${#images[@]} * (${#names[@]} + ${#data[@]} + ${#attrs[@]} + 12))) \
 	setfacl getfacl filefrag fstrim fsfreeze mkswap swapon
 
