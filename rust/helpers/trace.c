@@ -7,14 +7,14 @@
 
 #include "helpers.h"
 
-STORAGE_HELPER(void, storage_trace_writeback, const struct inode *inode, u64 pos, u64 bytes,
+STORAGE_HELPER(void, storage_trace_writeback, const struct inode *inode, struct folio *folio,
 	       const char *treatment, const char *strategy, const char *reason)
 {
-	trace_stable_pages_writeback(inode, pos, bytes, treatment, strategy, reason);
+	trace_stable_pages_writeback(inode, folio, treatment, strategy, reason);
 }
 
-STORAGE_HELPER(void, storage_trace_writer, const struct inode *inode, u64 pos, u64 bytes,
+STORAGE_HELPER(void, storage_trace_writer, const struct inode *inode, struct folio *folio,
 	       const char *outcome, u64 ns)
 {
-	trace_stable_pages_writer(inode, pos, bytes, outcome, ns);
+	trace_stable_pages_writer(inode, folio, outcome, ns);
 }

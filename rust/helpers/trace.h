@@ -11,13 +11,14 @@
 
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
+#include <linux/pagemap.h>
 #include <linux/tracepoint.h>
 
 /* A folio goes to the device. */
 TRACE_EVENT(stable_pages_writeback,
-	TP_PROTO(const struct inode *inode, u64 pos, u64 bytes, const char *treatment,
+	TP_PROTO(const struct inode *inode, struct folio *folio, const char *treatment,
 		 const char *strategy, const char *reason),
-	TP_ARGS(inode, pos, bytes, treatment, strategy, reason),
+	TP_ARGS(inode, folio, treatment, strategy, reason),
 	TP_STRUCT__entry(
 		__field(dev_t,	dev)
 		__field(u64,	ino)
@@ -30,8 +31,8 @@ TRACE_EVENT(stable_pages_writeback,
 	TP_fast_assign(
 		__entry->dev	= inode->i_sb->s_dev;
 		__entry->ino	= inode->i_ino;
-		__entry->pos	= pos;
-		__entry->bytes	= bytes;
+		__entry->pos	= folio_pos(folio);
+		__entry->bytes	= folio_size(folio);
 		__assign_str(treatment);
 		__assign_str(strategy);
 		__assign_str(reason);
@@ -44,8 +45,8 @@ TRACE_EVENT(stable_pages_writeback,
 
 /* A writer has come to a folio, and has waited or not. */
 TRACE_EVENT(stable_pages_writer,
-	TP_PROTO(const struct inode *inode, u64 pos, u64 bytes, const char *outcome, u64 ns),
-	TP_ARGS(inode, pos, bytes, outcome, ns),
+	TP_PROTO(const struct inode *inode, struct folio *folio, const char *outcome, u64 ns),
+	TP_ARGS(inode, folio, outcome, ns),
 	TP_STRUCT__entry(
 		__field(dev_t,	dev)
 		__field(u64,	ino)
@@ -57,8 +58,8 @@ TRACE_EVENT(stable_pages_writer,
 	TP_fast_assign(
 		__entry->dev	= inode->i_sb->s_dev;
 		__entry->ino	= inode->i_ino;
-		__entry->pos	= pos;
-		__entry->bytes	= bytes;
+		__entry->pos	= folio_pos(folio);
+		__entry->bytes	= folio_size(folio);
 		__assign_str(outcome);
 		__entry->ns	= ns;
 	),

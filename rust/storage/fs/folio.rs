@@ -32,6 +32,10 @@ impl LockedFolio<'_> {
         }
     }
 
+    pub(super) fn as_ptr(&self) -> *mut bindings::folio {
+        self.folio
+    }
+
     /// Where in the file it is, in bytes.
     pub fn range(&self) -> Range<u64> {
         // SAFETY: Live and locked, by the type's invariant: neither changes.

@@ -19,13 +19,12 @@ pub fn writeback<T: FileSystem>(
     strategy: &CStr,
     reason: &CStr,
 ) {
-    let range = folio.range();
-    // SAFETY: The inode is live and the strings end with a NUL; all are read during the call only.
+    // SAFETY: The inode is live, the folio is live and locked, and the strings end with a NUL; all
+    // are read during the call only.
     unsafe {
         bindings::storage_trace_writeback(
             inode.as_ptr(),
-            range.start,
-            range.end - range.start,
+            folio.as_ptr(),
             treatment.as_char_ptr(),
             strategy.as_char_ptr(),
             reason.as_char_ptr(),
@@ -40,13 +39,11 @@ pub fn writer<T: FileSystem>(
     outcome: &CStr,
     time: Delta,
 ) {
-    let range = folio.range();
     // SAFETY: As above.
     unsafe {
         bindings::storage_trace_writer(
             inode.as_ptr(),
-            range.start,
-            range.end - range.start,
+            folio.as_ptr(),
             outcome.as_char_ptr(),
             time.as_nanos().unsigned_abs(),
         )

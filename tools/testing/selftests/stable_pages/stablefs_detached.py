@@ -6,7 +6,6 @@ On a device whose window is long: each call that promises to have data on the de
 returns when it is there. See stablefs_python.main for the arguments."""
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import mmap
@@ -16,11 +15,11 @@ import subprocess
 import sys
 import time
 
-from stablefs_python import blocks, call, main, opened, raw, same
+from stablefs_python import (WAIT_AFTER, WAIT_BEFORE, WRITE, blocks, call, main, opened, raw, same,
+                             sync_file_range)
 
 LENGTH = 64 << 10
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
-WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
 
 
 def copies(fs, name):
@@ -41,7 +40,7 @@ def until(what, condition):
 
 def send(file):
     """Has what is dirty sent, as the flusher would, and waits for nothing."""
-    call("sync_file_range", file, ctypes.c_long(0), ctypes.c_long(LENGTH), WRITE)
+    sync_file_range(file, LENGTH, WRITE)
 
 
 def fly(fs, file, byte):
@@ -185,8 +184,7 @@ def test_sync(fs):
 def test_sync_file_range(fs):
     """sync_file_range(2), with all flags, and without waiting before."""
     for flags in WAIT_BEFORE | WRITE | WAIT_AFTER, WRITE | WAIT_AFTER:
-        waits(fs, lambda file, flags=flags: call(
-            "sync_file_range", file, ctypes.c_long(0), ctypes.c_long(LENGTH), flags))
+        waits(fs, lambda file, flags=flags: sync_file_range(file, LENGTH, flags))
 
 
 def test_o_sync(fs):

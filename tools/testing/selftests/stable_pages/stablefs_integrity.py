@@ -6,13 +6,13 @@ DEVICE MOUNTPOINT NAME: writes, has it acknowledged, and reads the raw device, a
 again, while two others rewrite the bytes next to these."""
 
 import contextlib
-import ctypes
 import mmap
 import os
 import sys
 import threading
 
-from stablefs_python import blocks, call, main, opened, raw, same
+from stablefs_python import (WAIT_AFTER, WAIT_BEFORE, WRITE, blocks, call, main, opened, raw, same,
+                             sync_file_range)
 
 LENGTH = 64 << 10
 STRIDE = 512
@@ -86,8 +86,8 @@ def test_syncfs(fs):
 
 def test_sync_file_range(fs):
     """sync_file_range(2), as databases use it: the file's blocks are there already."""
-    same("lost", missing(fs, lambda file, _: call(
-        "sync_file_range", file, ctypes.c_long(0), ctypes.c_long(LENGTH), 7)), 0)
+    flags = WAIT_BEFORE | WRITE | WAIT_AFTER
+    same("lost", missing(fs, lambda file, _: sync_file_range(file, LENGTH, flags)), 0)
 
 
 def test_o_dsync(fs):

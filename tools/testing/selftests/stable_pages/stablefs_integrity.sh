@@ -23,7 +23,7 @@ for size in "${sizes[@]}"; do
 			rm -rf "${MNT:?}/$name"
 		done
 		check "$size: $strategy: no page changed in flight" \
-			is violations "$(cat "$COUNTERS/violations")" 0
+			counter_is violations 0
 	done
 	check "$size: the filesystem is whole" whole
 done

@@ -17,6 +17,7 @@ AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_SYMLINK_FOLLOW = 0x400
 FIBMAP = 1
+WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
 
 
 class Filesystem:
@@ -79,6 +80,11 @@ def call(name, *arguments):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), name)
     return result
+
+
+def sync_file_range(file, length, flags):
+    """sync_file_range(2), from the beginning."""
+    call("sync_file_range", file, ctypes.c_long(0), ctypes.c_long(length), flags)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ traced() {
 	sed -n 's/.*: \(stable_pages_[a-z]*: \)/\1/p' "$TRACING/trace" >"$WORK/trace"
 	rm "$MNT/file"
 	umount "$MNT"
+	at="dev $device ino $ino pos 0 bytes 4096"
 }
 
 # said PATTERN: exactly one event is that, all of it.
@@ -48,25 +49,21 @@ echo 1 >"$TRACING/events/stable_pages/enable"
 device=$(lsblk -dno MAJ:MIN "$DEV" | tr -d ' ' | tr : ,)
 
 traced wait
-at="dev $device ino $ino pos 0 bytes 4096"
 check "wait: the device reads the folio" \
 	said "stable_pages_writeback: $at treatment in_place strategy wait reason strategy"
 check "wait: the writer waited, and how long" \
 	said "stable_pages_writer: $at waited ns [1-9][0-9]{7,8}"
 
 traced snapshot
-at="dev $device ino $ino pos 0 bytes 4096"
 check "snapshot: it reads a copy" \
 	said "stable_pages_writeback: $at treatment snapshot strategy snapshot reason strategy"
 check "snapshot: the writer was spared" said "stable_pages_writer: $at spared ns 0"
 
 traced off
-at="dev $device ino $ino pos 0 bytes 4096"
 check "off: neither" said "stable_pages_writeback: $at treatment in_place strategy off reason not_needed"
 check "off: nobody waits" is writers "$(grep -c 'stable_pages_writer.* waited' "$WORK/trace")" 0
 
 traced auto
-at="dev $device ino $ino pos 0 bytes 4096"
 check "auto: says what it took the folio for" \
 	said "stable_pages_writeback: $at treatment (in_place|snapshot) strategy auto reason (hot|last|other)"
 
