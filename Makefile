@@ -142,9 +142,10 @@ fsx: modules ## random operations on stablefs, ten minutes (SECONDS=, STRATEGIES
 bench-strategies: modules tools ## what keeping pages stable costs: a table, JSON and a picture (ARGS=)
 	@mkdir -p build/bench
 	@$(RUN) --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
-		bench-strategies run --json /out/strategies.json $(ARGS)
-	@"$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json build/bench/strategies.svg
-	@echo 'build/bench/strategies.json, build/bench/strategies.svg'
+		bench-strategies run --json /out/strategies.json $(ARGS); status=$$?; \
+	"$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json \
+		build/bench/strategies.svg && \
+	echo 'build/bench/strategies.json, build/bench/strategies.svg' && exit $$status
 
 .PHONY: record-traces
 record-traces: modules tools ## record the traces that rust/stability is tested with

@@ -6,6 +6,7 @@ use crate::{
     result::{Report, Run},
     setup::Need,
 };
+use wac::latency::human_ns;
 
 /// A difference that runs of the same kind have among themselves.
 const NOISE: f64 = 0.10;
@@ -46,10 +47,10 @@ pub(crate) fn print(report: &Report) -> Result<bool, String> {
             format!("{row}: auto has {ratio:.2} of the better one's throughput"),
         );
         if row == "append" || (row.starts_with("wac") && row.ends_with("64k")) {
-            let ratio = auto.p999 / wait.p999.max(1.0);
+            let [auto_ns, wait_ns] = [auto.stall, wait.stall].map(|ns| human_ns(ns as u64));
             say(
-                ratio <= 0.1,
-                format!("{row}: auto's p99.9 is {ratio:.3} of wait's"),
+                auto.stall <= wait.stall / 10.0,
+                format!("{row}: auto's p99.9 stall is {auto_ns}, wait's {wait_ns}"),
             );
         }
         if row == "stream" {

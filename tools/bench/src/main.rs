@@ -150,7 +150,12 @@ fn measure(time: Duration, runs: u32, prefix: &str) -> Result<Report, String> {
                     let load = row.run(&target.directory, time)?;
                     target.settle()?;
                     let after = target.counters()?;
-                    report.add(need, row.name, &target.name, Run::new(&load, before, after));
+                    report.add(
+                        need,
+                        row.name,
+                        &target.name,
+                        Run::new(&load, &before, &after),
+                    );
                 }
             }
         }

@@ -26,10 +26,13 @@ pub(crate) struct Run {
     pub(crate) copied: f64,
     /// Writers that waited; of stablefs.
     pub(crate) waits: f64,
+    /// Of all those whose latencies these are, 99.9 % waited no longer than the next class after this one,
+    /// in nanoseconds: 0 if fewer waited at all. Not what else takes time. Of stablefs.
+    pub(crate) stall: f64,
 }
 
 impl Run {
-    pub(crate) fn new(outcome: &Outcome, before: Counters, after: Counters) -> Self {
+    pub(crate) fn new(outcome: &Outcome, before: &Counters, after: &Counters) -> Self {
         let written = (after.written - before.written).max(1);
         Self {
             throughput: outcome.bytes as f64 / outcome.seconds / 1e6,
@@ -39,8 +42,21 @@ impl Run {
             max: outcome.latency.max as f64,
             copied: (after.copied - before.copied) as f64 / written as f64,
             waits: (after.waits - before.waits) as f64,
+            stall: stall(outcome.latency.count, before, after) as f64,
         }
     }
+}
+
+fn stall(operations: u64, before: &Counters, after: &Counters) -> u64 {
+    let most = (operations / 1000).max(1);
+    let mut longer = 0;
+    for (begin, count) in after.wait_classes.iter().rev() {
+        longer += count - before.wait_classes.get(begin).unwrap_or(&0);
+        if longer >= most {
+            return *begin;
+        }
+    }
+    0
 }
 
 fn median(runs: &[Run], of: impl Fn(&Run) -> f64) -> f64 {
@@ -76,6 +92,7 @@ impl Cell {
             max: median(runs, |run| run.max),
             copied: median(runs, |run| run.copied),
             waits: median(runs, |run| run.waits),
+            stall: median(runs, |run| run.stall),
         }
     }
 }
@@ -158,8 +175,8 @@ impl Report {
                 let _ =
                     write!(
                     text,
-                    "\n{row}, stable pages {}\n{:10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8}\n",
-                    need.name(), "", "MB/s", "p50", "p99", "p99.9", "max", "copied", "waits"
+                    "\n{row}, stable pages {}\n{:10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8} {:>11}\n",
+                    need.name(), "", "MB/s", "p50", "p99", "p99.9", "max", "copied", "waits", "stall p99.9"
                 );
                 for cell in &self.cells {
                     if cell.row != row || cell.device != need.name() {
@@ -169,7 +186,7 @@ impl Report {
                     let time = |ns: f64| human_ns(ns as u64);
                     let _ = writeln!(
                         text,
-                        "{:10} {:9.1} {:>9} {:>9} {:>9} {:>9} {:6.1}% {:8}",
+                        "{:10} {:9.1} {:>9} {:>9} {:>9} {:>9} {:6.1}% {:8} {:>11}",
                         cell.target,
                         run.throughput,
                         time(run.p50),
@@ -177,7 +194,8 @@ impl Report {
                         time(run.p999),
                         time(run.max),
                         run.copied * 100.0,
-                        run.waits
+                        run.waits,
+                        time(run.stall)
                     );
                 }
             }

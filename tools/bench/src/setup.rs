@@ -3,6 +3,7 @@
 //! The device, and what is mounted on it: each filesystem has a partition of its own, so that they can
 //! take turns.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,11 +93,13 @@ pub(crate) struct Target {
 }
 
 /// What stablefs has counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) written: u64,
     pub(crate) copied: u64,
     pub(crate) waits: u64,
+    /// How many of those were as long as this class, which begins at so many nanoseconds.
+    pub(crate) wait_classes: BTreeMap<u64, u64>,
 }
 
 impl Target {
@@ -154,6 +157,11 @@ impl Target {
             written: number(&read(&stats.join("write_bytes"))?)?,
             copied: number(copied)?,
             waits: number(&read(&stats.join("waits"))?)?,
+            wait_classes: read(&stats.join("wait_histogram"))?
+                .lines()
+                .filter_map(|line| line.split_once(' '))
+                .map(|(begin, count)| Ok((number(begin)?, number(count)?)))
+                .collect::<Result<_, String>>()?,
         })
     }
 }
