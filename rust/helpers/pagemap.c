@@ -64,6 +64,16 @@ STORAGE_HELPER(bool, storage_folio_maybe_dma_pinned, struct folio *folio)
 	return folio_maybe_dma_pinned(folio);
 }
 
+STORAGE_HELPER(bool, storage_folio_test_dirty, struct folio *folio)
+{
+	return folio_test_dirty(folio);
+}
+
+STORAGE_HELPER(bool, storage_folio_mapped, struct folio *folio)
+{
+	return folio_mapped(folio);
+}
+
 STORAGE_HELPER(bool, storage_folio_test_uptodate, struct folio *folio)
 {
 	return folio_test_uptodate(folio);

@@ -121,6 +121,10 @@ impl iomap::Operations for StableFs {
         strategy::before_write(inode, folio, nowait)
     }
 
+    fn largest_folio(inode: &INode) -> usize {
+        strategy::largest_folio(inode)
+    }
+
     fn treat(inode: &INode, cycle: &Cycle<'_>) -> Treatment {
         strategy::treat(inode, cycle)
     }

@@ -10,6 +10,7 @@
 use crate::{INode, SuperBlock};
 use kernel::{
     new_spinlock,
+    page::PAGE_SIZE,
     prelude::*,
     sync::{
         atomic::{Atomic, Relaxed},
@@ -190,12 +191,15 @@ pub(crate) const SMALLEST_LIMIT: u64 = 4 << 20;
 pub(crate) struct Writers {
     #[pin]
     file: SpinLock<File>,
+    /// So many folios are small from now on.
+    small: Atomic<u32>,
 }
 
 impl Writers {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             file <- new_spinlock!(File::new(), "stablefs writers"),
+            small: Atomic::new(0),
         })
     }
 }
@@ -294,6 +298,23 @@ pub(crate) fn before_write(inode: &INode, folio: &LockedFolio<'_>, nowait: bool)
     Ok(())
 }
 
+/// How large a folio may be that is written to now. Waiting is for a folio, however large: where somebody had
+/// to wait for a large one, those that are written to next are small.
+pub(crate) fn largest_folio(inode: &INode) -> usize {
+    let small = &inode.data().writers.small;
+    // Two writers at once count as one, which does no harm.
+    match small.load(Relaxed).checked_sub(1) {
+        None => usize::MAX,
+        Some(left) => {
+            small.store(left, Relaxed);
+            PAGE_SIZE
+        }
+    }
+}
+
+/// As many folios are small after somebody had to wait for a large one.
+const SMALL_FOLIOS: u32 = 4096;
+
 /// Whether direct I/O goes by way of private pages.
 pub(crate) fn bounces(sb: &SuperBlock) -> bool {
     sb.data().options.stable() != Strategy::Off && sb.needs_stable_writes()
@@ -306,6 +327,10 @@ fn wait(inode: &INode, folio: &LockedFolio<'_>) {
     let time = begin.elapsed();
     fs.counters.waited(time);
     trace::writer(inode, folio, c"waited", time);
+    let range = folio.range();
+    if range.end - range.start > PAGE_SIZE as u64 {
+        inode.data().writers.small.store(SMALL_FOLIOS, Relaxed);
+    }
     fs.learned.device.lock().waited(nanoseconds(time));
 }
 

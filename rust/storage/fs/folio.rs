@@ -75,6 +75,17 @@ impl LockedFolio<'_> {
         }
     }
 
+    /// Whether the page cache can do without it: it has nothing that the device doesn't have, or will, and
+    /// nobody has mapped it. Any of that may change when the lock is given up.
+    pub(super) fn is_idle(&self) -> bool {
+        // SAFETY: Live, by the type's invariant.
+        unsafe {
+            !bindings::storage_folio_test_dirty(self.folio)
+                && !bindings::storage_folio_test_writeback(self.folio)
+                && !bindings::storage_folio_mapped(self.folio)
+        }
+    }
+
     /// Whether all of it has content.
     pub(super) fn is_uptodate(&self) -> bool {
         // SAFETY: Live, by the type's invariant.

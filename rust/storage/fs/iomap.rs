@@ -104,6 +104,9 @@ pub trait Operations: Type {
     /// stable. `EAGAIN` if it would have to wait and `nowait` says that it may not.
     fn before_write(inode: &INode<Self>, folio: &LockedFolio<'_>, nowait: bool) -> Result;
 
+    /// As large as a folio may be that somebody is about to write to, in bytes. A page is allowed always.
+    fn largest_folio(inode: &INode<Self>) -> usize;
+
     /// How a folio is written to the device this time. Asked once each time.
     fn treat(inode: &INode<Self>, cycle: &Cycle<'_>) -> Treatment;
 
@@ -258,7 +261,7 @@ unsafe extern "C" fn get_folio<T: FileSystem>(
     len: c_uint,
 ) -> *mut bindings::folio {
     // SAFETY: The caller's.
-    let folio = unsafe { bindings::iomap_get_folio(iter, pos, len as usize) };
+    let folio = unsafe { folio_of_size::<T>(iter, pos, len as usize) };
     if kernel::error::from_err_ptr(folio).is_err() {
         return folio;
     }
@@ -281,6 +284,44 @@ unsafe extern "C" fn get_folio<T: FileSystem>(
             }
             error.to_ptr()
         }
+    }
+}
+
+/// The folio at `pos`, locked and with a reference, or an error. One that is larger than the filesystem wants
+/// to have now is given up for smaller ones, if it can be.
+///
+/// # Safety
+///
+/// As for `get_folio`.
+unsafe fn folio_of_size<T: FileSystem>(
+    iter: *mut bindings::iomap_iter,
+    pos: bindings::loff_t,
+    len: usize,
+) -> *mut bindings::folio {
+    // SAFETY: The inode of the caller's iteration is a live one of this filesystem.
+    let inode = unsafe { INode::<T>::from_raw((*iter).inode) };
+    let largest = T::largest_folio(inode).max(bindings::PAGE_SIZE);
+    // The length is taken for the size of a new folio, and for nothing else.
+    let len = len.min(largest);
+    // SAFETY: The caller's.
+    let folio = unsafe { bindings::iomap_get_folio(iter, pos, len) };
+    if kernel::error::from_err_ptr(folio).is_err() {
+        return folio;
+    }
+    // SAFETY: It is returned locked, with a reference.
+    let locked = unsafe { LockedFolio::from_raw(folio) };
+    let range = locked.range();
+    if range.end - range.start <= largest as u64 || !locked.is_idle() {
+        return folio;
+    }
+    let page = |at: u64| (at >> bindings::PAGE_SHIFT) as c_ulong;
+    // SAFETY: Locked and with a reference, which are given up. invalidate_mapping_pages() wants no lock, and
+    // leaves alone what has become dirty, locked or mapped meanwhile.
+    unsafe {
+        bindings::folio_unlock(folio);
+        bindings::storage_folio_put(folio);
+        bindings::invalidate_mapping_pages(inode.mapping(), page(range.start), page(range.end - 1));
+        bindings::iomap_get_folio(iter, pos, len)
     }
 }
 
