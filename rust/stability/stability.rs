@@ -20,7 +20,9 @@
 //!
 //! Folios of a file are of three classes, each with a chance of its own: those to which somebody came before
 //! ([`Class::Hot`], each folio for itself), the one that was written to last ([`Class::Last`]: the end of a log),
-//! and all others ([`Class::Other`]). A chance begins at 0: what is never hit is never copied.
+//! and all others ([`Class::Other`]). A chance begins at 0: what is never hit is never copied. That of one folio
+//! follows its last few times ([`Chance`]). Others go to the device in batches, in which nobody has come yet to
+//! the first when the last is decided on: theirs is counted over thousands ([`Rate`]).
 //!
 //! Pure: no clock, no lock, no memory but its own. The caller measures.
 
@@ -105,6 +107,43 @@ impl Chance {
     /// In 65536ths.
     pub fn get(self) -> u16 {
         self.0
+    }
+}
+
+/// How likely somebody comes to write to one of many folios while the device has it: how often that was so, of
+/// some thousand of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rate {
+    hits: u32,
+    cycles: u32,
+}
+
+impl Rate {
+    /// From so many folios on, what was before counts half.
+    const MEMORY: u32 = 4096;
+    /// Nothing is sure at first: so many folios more, to which nobody came.
+    const DOUBT: u32 = 64;
+
+    /// A folio goes to the device.
+    pub fn cycle(&mut self) {
+        self.cycles += 1;
+        if self.cycles >= Self::MEMORY {
+            self.cycles >>= 1;
+            self.hits >>= 1;
+        }
+    }
+
+    /// Somebody came to one.
+    pub fn hit(&mut self) {
+        self.hits = self.hits.saturating_add(1).min(self.cycles);
+    }
+
+    /// The chance.
+    pub fn get(self) -> Chance {
+        let chance = (self.hits << 16)
+            .checked_div(self.cycles + Self::DOUBT)
+            .unwrap_or(0);
+        Chance(u16::try_from(chance).unwrap_or(u16::MAX))
     }
 }
 
@@ -202,7 +241,7 @@ struct Hot {
 pub struct File {
     hot: [Hot; HOT],
     last: Chance,
-    other: Chance,
+    other: Rate,
     /// The folio that was written to last.
     last_start: u64,
     /// The one that was taken for [`Class::Last`] at the latest decision.
@@ -228,14 +267,19 @@ impl File {
             self.decided_last = Some(facts.start);
         }
         let (class, chance) = if let Some(hot) = self.hot(facts.start) {
-            (Class::Hot, &mut hot.chance)
+            let chance = hot.chance;
+            hot.chance.cycle();
+            (Class::Hot, chance)
         } else if last {
-            (Class::Last, &mut self.last)
+            let chance = self.last;
+            self.last.cycle();
+            (Class::Last, chance)
         } else {
-            (Class::Other, &mut self.other)
+            let chance = self.other.get();
+            self.other.cycle();
+            (Class::Other, chance)
         };
-        let copy = is_worth_it(*chance, device, facts);
-        chance.cycle();
+        let copy = is_worth_it(chance, device, facts);
         Decision { copy, class }
     }
 
