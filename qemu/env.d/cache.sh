@@ -123,7 +123,7 @@ cache_doctor() {
 }
 
 # Names of the artefacts of the four kinds that present recipes do not make, and of
-# copies of checkouts that are gone.
+# copies and builds of checkouts that are gone.
 cache_old() {
 	local dir name kernel keep=" "
 	for kernel in $(kernel_names); do
@@ -136,7 +136,7 @@ cache_old() {
 		name=${dir##*/}
 		[[ $keep == *" $CACHE/$name "* ]] || printf '%s\n' "${dir#"$CACHE/"}"
 	done
-	for dir in "$CACHE"/sources/*; do
+	for dir in "$CACHE"/sources/* "$CACHE"/target/*; do
 		[ -d "$dir" ] || continue
 		[ -e "$(cat "$dir/.checkout" 2>/dev/null)/Kbuild" ] || printf '%s\n' "${dir#"$CACHE/"}"
 	done

@@ -9,7 +9,7 @@
 
 # enter_main [--bind=PATH]... [--] CMD...: PATH is shown as well.
 enter_main() {
-	local binds=${ENV_BIND:-$CACHE}
+	local binds=${ENV_BIND:-$CACHE} target
 	while [[ ${1:-} == --bind=* ]]; do
 		binds+=:${1#--bind=}
 		shift
@@ -18,11 +18,13 @@ enter_main() {
 	[ $# -gt 0 ] || die "exec: no command given"
 	cache_has "$ROOT_DIR" || die "there is no build root yet; run: qemu/env setup"
 	[ "$(id -u)" -eq 0 ] || die "exec: must be root (it makes a mount namespace)"
-	mkdir -p "$CACHE/cargo" "$CACHE/target"
+	target=$(cargo_target)
+	mkdir -p "$CACHE/cargo" "$target"
+	echo "$CHECKOUT" >"$target/.checkout"
 	exec unshare --mount --propagation private "$BASH" -c "
 		set -eu
 		$(declare -f enter_assemble enter_bind enter_chroot)
-		"'enter_chroot "$@"' enter "$ROOT_DIR" "$CACHE" "$CHECKOUT" "$binds" "$@"
+		"'enter_chroot "$@"' enter "$ROOT_DIR" "$CACHE" "$target" "$CHECKOUT" "$binds" "$@"
 }
 
 # enter_bind NEWROOT PATH [SOURCE]
@@ -61,13 +63,13 @@ enter_assemble() {
 	done
 }
 
-# enter_chroot ROOT CACHE CHECKOUT BINDS CMD...: does not return. BINDS is what
+# enter_chroot ROOT CACHE TARGET CHECKOUT BINDS CMD...: does not return. BINDS is what
 # is shown besides the checkout and the current directory: PATH or PATH=SOURCE,
 # separated by colons. It is the cache, except while an artefact is made: its
 # mount point must not appear in there.
 enter_chroot() {
-	local root=$1 cache=$2 checkout=$3 binds=$4 cwd new entry
-	shift 4
+	local root=$1 cache=$2 target=$3 checkout=$4 binds=$5 cwd new entry
+	shift 5
 	cwd=$(pwd -P)
 	new=$root/../.enter
 	mkdir -p "$new"
@@ -90,7 +92,7 @@ enter_chroot() {
 		mount -o remount,bind,ro "$new/$entry"
 	done
 	export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
-	export CARGO_HOME=$cache/cargo CARGO_TARGET_DIR=$cache/target
+	export CARGO_HOME=$cache/cargo CARGO_TARGET_DIR=$target
 	unset TMPDIR XDG_CACHE_HOME
 	# shellcheck disable=SC2016 # expanded inside
 	exec chroot "$new" /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$cwd" "$@"

@@ -124,6 +124,11 @@ modules_built() {
 	fi
 }
 
+# Cargo takes what another checkout has built in the same directory for its own.
+cargo_target() {
+	echo "$CACHE/target/$(key_of "$CHECKOUT")"
+}
+
 # Words for the kernel's command line; not in the key, nothing is built with them.
 kernel_append() {
 	local file=$QEMU_DIR/kernels/$KERNEL.append
@@ -151,7 +156,7 @@ path_of() {
 	append)		kernel_append ;;
 	built)		modules_built ;;
 	cargo)		echo "$CACHE/cargo" ;;
-	target)		echo "$CACHE/target" ;;
+	target)		cargo_target ;;
 	qemu)		echo "$ROOT_DIR/usr/bin/qemu-system-x86_64" ;;
 	*)		die "path: unknown name '$1'; there is: $(path_names)" ;;
 	esac
