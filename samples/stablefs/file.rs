@@ -46,6 +46,10 @@ impl iomap::Operations for StableFs {
         let block = wanted.start;
         let count = wanted.end.saturating_sub(block).max(1);
         let mut map = inode.data().lock_unless(nowait)?;
+        if intent == Intent::Fault {
+            // All or nothing: iomap takes the whole folio for written to as soon as a part of it has a place.
+            map::fill(inode, &mut map, wanted.clone(), Who::Current)?;
+        }
         let extent = match map::look(inode, &map, block, count, nowait) {
             // Nothing can be written there, and nothing is.
             Err(error) if error == EFBIG && intent == Intent::Look => Extent::Hole(count),
@@ -99,9 +103,12 @@ impl iomap::Operations for StableFs {
             return Err(EAGAIN);
         }
         let mut map = inode.data().lock();
-        if map.cookie() != cookie {
+        let now = map.cookie();
+        // The same page once more, with less, is no reason to begin anew: that would not come to an end.
+        if now != cookie && map.undone != Some((cookie, now)) {
             return Ok(None);
         }
+        map.undone = None;
         let wanted = blocks(inode.sb(), pos, end);
         map.pending = map::fill(inode, &mut map, wanted, Who::Current)?;
         Ok(Some(map.cookie()))
@@ -109,12 +116,14 @@ impl iomap::Operations for StableFs {
 
     fn written(inode: &INode, end: u64) {
         let mut map = inode.data().lock();
+        let before = map.cookie();
         let pending = core::mem::take(&mut map.pending);
         let kept = blocks(inode.sb(), 0, end).end;
         for range in pending {
             // Damage has been reported, and there is nobody to tell.
             let _ = cut::punch(inode, &mut map, range.start.max(kept)..range.end);
         }
+        map.undone = (end == 0).then(|| (before, map.cookie()));
     }
 
     fn before_write(inode: &INode, folio: &LockedFolio<'_>, nowait: bool) -> Result {

@@ -56,6 +56,9 @@ pub(crate) struct Map {
     pub(crate) dtime: u32,
     /// Blocks of the file, by number, that were allocated for a write that isn't done.
     pub(crate) pending: KVec<Range<u64>>,
+    /// If they were all taken back since nothing came of it: the cookie that the writer has, and the one that
+    /// stands for the same since.
+    pub(crate) undone: Option<(u64, u64)>,
     /// Of a directory: the block that probably has room. None before it has.
     pub(crate) room: u64,
 }
@@ -104,6 +107,7 @@ impl Node {
             version: 0,
             dtime: 0,
             pending: KVec::new(),
+            undone: None,
             room: 0,
         };
         pin_init!(Self {

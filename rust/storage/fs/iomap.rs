@@ -86,8 +86,8 @@ pub trait Operations: Type {
     fn cookie(inode: &INode<Self>) -> u64;
 
     /// Gives blocks to the holes between `pos` and `end`, which a locked folio covers, and returns the
-    /// new cookie; `None` if `cookie` is not the present one. `i_rwsem` is held for writing. Either all
-    /// or none get blocks.
+    /// new cookie; `None` if `cookie` is not the present one, nor stands for the same as that since nothing
+    /// was [written](Self::written). `i_rwsem` is held for writing. Either all or none get blocks.
     fn allocate(
         inode: &INode<Self>,
         pos: u64,
@@ -96,8 +96,9 @@ pub trait Operations: Type {
         nowait: bool,
     ) -> Result<Option<u64>>;
 
-    /// Of what the last [`allocate`](Self::allocate) gave blocks, the file has content up to `end`: the
-    /// rest is a hole again. The folio is still locked.
+    /// Of what the last [`allocate`](Self::allocate) gave blocks, the file has content up to `end` (0 if
+    /// nothing was written): the rest is a hole again. The folio is still locked. The writer may try once
+    /// more with less, and the same cookie.
     fn written(inode: &INode<Self>, end: u64);
 
     /// Somebody is about to write to this folio, who may have to wait: this is where pages are kept
@@ -367,7 +368,12 @@ unsafe extern "C" fn put_folio<T: FileSystem>(
 ) {
     // SAFETY: A live inode of this filesystem.
     let inode = unsafe { INode::<T>::from_raw(inode) };
-    T::written(inode, pos.unsigned_abs().saturating_add(copied.into()));
+    // If there is nothing, there is nothing in the block that `pos` is in either.
+    let end = match copied {
+        0 => 0,
+        copied => pos.unsigned_abs().saturating_add(copied.into()),
+    };
+    T::written(inode, end);
     // SAFETY: The folio is locked, and its reference the caller's to give up here.
     unsafe {
         bindings::folio_unlock(folio);

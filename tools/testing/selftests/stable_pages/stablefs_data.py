@@ -10,7 +10,7 @@ import random
 import subprocess
 import sys
 
-from stablefs_python import LIBC, fails, main, opened, read, same
+from stablefs_python import LIBC, blocks, call, fails, main, opened, read, same
 
 FALLOC_FL_KEEP_SIZE = 1
 
@@ -311,6 +311,42 @@ def test_direct(fs):
         same("to the end", os.preadv(file, [into], 1 << 16), 70000 - (1 << 16))
     fs.remount()
     same("size", os.stat(path).st_size, 70000)
+
+
+def test_short_copy(fs):
+    """A write whose buffer ends in memory that isn't there: what it did not reach is zeroes, and not what
+    another file had in that block. One that got nothing changes nothing."""
+    old = fs.write("old", b"old!" * (1 << 21))
+    with opened(old, os.O_RDWR) as file:
+        os.fsync(file)
+        theirs = set(blocks(fs, file, 1 << 23))
+    os.unlink(old)
+    os.sync()
+    pages = mmap.mmap(-1, 8192)
+    pages[:4096] = b"n" * 4096
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages)) + 4096
+    call("mprotect", ctypes.c_void_p(address), ctypes.c_size_t(4096), 0)
+
+    def write(file, before, length, at):
+        return call("pwrite", file, ctypes.c_void_p(address - before), ctypes.c_size_t(length),
+                    ctypes.c_long(at))
+
+    path = fs.write("file")
+    for at, length in (100, 16384), (100000, 2000), (1 << 18, 1 << 16):
+        with opened(path, os.O_RDWR) as file:
+            os.ftruncate(file, 0)
+            os.ftruncate(file, 1 << 20)
+            same("written", write(file, 1000, length, at), 1000)
+            same("content", os.pread(file, 1 << 20, 0),
+                 (bytes(at) + b"n" * 1000).ljust(1 << 20, b"\0"))
+            if at == 100:
+                same("in a block of the other", blocks(fs, file, fs.block)[0] in theirs, True)
+    os.truncate(path, 100)
+    with opened(path, os.O_RDWR | os.O_DIRECT) as file:
+        for at, length in (512, 512), (4096, 4096):
+            with fails(errno.EFAULT):
+                write(file, 0, length, at)
+            same("size", os.fstat(file).st_size, 100)
 
 
 def test_fallocate(fs):

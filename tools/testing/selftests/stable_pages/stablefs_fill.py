@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """stablefs_fill.py DIRECTORY WITH: fills the filesystem with large or small files,
-inodes, directories, long names, xattrs, mapped pages, direct writes, or by
+inodes, directories, long names, xattrs, mapped pages, stores, direct writes, or by
 appending to many files, until it is full; and checks that it stays so, and that what
 could be written is what is read."""
 
@@ -117,6 +117,44 @@ def mapped(top):
     return count
 
 
+def stored(top):
+    """A store to a page, or a large folio, with a hole that there is no room for: a SIGBUS, and what had its
+    place is not lost with it."""
+    pieces = {0: b"a" * 1024, 2048: b"b" * 2048, 32768: b"c" * 32768}
+    path = f"{top}/stored"
+    file = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    os.ftruncate(file, 65536)
+    # Reading makes a folio.
+    content = bytearray(os.pread(file, 65536, 0))
+    for at, piece in pieces.items():
+        os.pwrite(file, piece, at)
+        content[at:at + len(piece)] = piece
+    count = until_full(lambda number: write(f"{top}/{number}", RNG.randbytes(BLOCK)))
+    rest = os.open(f"{top}/rest", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
+    until_full(lambda _: os.write(rest, b"x" * 1024))
+    os.fsync(rest)
+    os.close(rest)
+    child = os.fork()
+    if not child:
+        view = mmap.mmap(file, 65536)
+        view[0] = ord("A")
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status == 0:
+        # The hole is in another folio.
+        content[0] = ord("A")
+    elif not os.WIFSIGNALED(status) or os.WTERMSIG(status) != 7:
+        raise AssertionError(f"storing to a full filesystem ended with {status}")
+    elif os.sysconf("SC_PAGE_SIZE") == os.statvfs(top).f_bsize:
+        print("a large folio")
+    os.fsync(file)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    if os.pread(file, 65536, 0) != content:
+        raise AssertionError("what was written is not what is read")
+    os.close(file)
+    return count
+
+
 def direct(top):
     """O_DIRECT"""
     buffer = mmap.mmap(-1, BLOCK)
@@ -158,7 +196,7 @@ def appending(top):
 def main():
     top, name = sys.argv[1:]
     fill = {each.__name__: each for each in (large, small, inodes, directories, names, xattrs,
-                                             mapped, direct, appending)}[name]
+                                             mapped, stored, direct, appending)}[name]
     if not fill(top):
         raise AssertionError("nothing could be written")
     return 0

@@ -7,7 +7,7 @@
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
-begin_stablefs 87
+begin_stablefs 95
 
 # free: blocks and inodes, as statfs(2) has them and as dumpe2fs does.
 free() {
@@ -32,7 +32,7 @@ for size in 1024 4096; do
 	rm -r "$MNT/lost+found" && mkdir "$MNT/lost+found"
 	before=$(free)
 	log_mark
-	for with in large small inodes directories names xattrs mapped direct appending; do
+	for with in large small inodes directories names xattrs mapped stored direct appending; do
 		check "$size: $with: ENOSPC" fill $with
 		check "$size: $with: e2fsck" whole
 		mount_fs
