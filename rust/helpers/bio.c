@@ -21,6 +21,22 @@ STORAGE_HELPER(void, storage_bio_clone_blkg_association, struct bio *dst, struct
 	bio_clone_blkg_association(dst, src);
 }
 
+STORAGE_HELPER(struct folio *, storage_bio_first_folio, struct bio *bio)
+{
+	return page_folio(bio_first_page_all(bio));
+}
+
+/* Whether a page of it must not be looked at: reading it would be a machine check. */
+STORAGE_HELPER(bool, storage_bio_has_hwpoison, struct bio *bio)
+{
+	struct folio_iter fi;
+
+	bio_for_each_folio_all(fi, bio)
+		if (folio_contain_hwpoisoned_page(fi.folio))
+			return true;
+	return false;
+}
+
 STORAGE_HELPER(void, storage_bio_set_flag, struct bio *bio, unsigned int bit)
 {
 	bio_set_flag(bio, bit);

@@ -6,5 +6,5 @@
 STORAGE_HELPER(void, storage_fserror_report_write, struct inode *inode, loff_t pos, u64 len,
 	       int error)
 {
-	fserror_report_io(inode, FSERR_BUFFERED_WRITE, pos, len, error, GFP_NOFS);
+	fserror_report_io(inode, FSERR_BUFFERED_WRITE, pos, len, error, GFP_ATOMIC);
 }

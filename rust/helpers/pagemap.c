@@ -33,6 +33,11 @@ STORAGE_HELPER(bool, storage_folio_test_writeback, struct folio *folio)
 	return folio_test_writeback(folio);
 }
 
+STORAGE_HELPER(void, storage_folio_get, struct folio *folio)
+{
+	folio_get(folio);
+}
+
 STORAGE_HELPER(void, storage_folio_put, struct folio *folio)
 {
 	folio_put(folio);
@@ -100,16 +105,24 @@ STORAGE_HELPER(void, storage_mapping_tag_dirty, struct address_space *mapping, p
 	xa_unlock_irqrestore(&mapping->i_pages, flags);
 }
 
-/* As __folio_start_writeback() does: the flag is set before the tag is. */
-STORAGE_HELPER(void, storage_mapping_untag_clean, struct address_space *mapping,
-	       pgoff_t index)
+/*
+ * Takes the tag from what is clean, but for folios in whose bytes, from a first to an end, @busy finds
+ * something. A folio that is locked may be between folio_clear_dirty_for_io() and folio_start_writeback():
+ * then the tag is all that tells of it.
+ */
+STORAGE_HELPER(void, storage_mapping_untag_clean, struct address_space *mapping, pgoff_t first,
+	       pgoff_t last, bool (*busy)(const void *data, u64 start, u64 end), const void *data)
 {
+	XA_STATE(xas, &mapping->i_pages, first);
 	struct folio *folio;
 	unsigned long flags;
 
-	xa_lock_irqsave(&mapping->i_pages, flags);
-	folio = xa_load(&mapping->i_pages, index);
-	if (folio && !xa_is_value(folio) && !folio_test_dirty(folio))
-		__xa_clear_mark(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY);
-	xa_unlock_irqrestore(&mapping->i_pages, flags);
+	xas_lock_irqsave(&xas, flags);
+	xas_for_each_marked(&xas, folio, last, PAGECACHE_TAG_DIRTY) {
+		if (xa_is_value(folio) || folio_test_dirty(folio) || folio_test_locked(folio))
+			continue;
+		if (!busy(data, folio_pos(folio), folio_pos(folio) + folio_size(folio)))
+			xas_clear_mark(&xas, PAGECACHE_TAG_DIRTY);
+	}
+	xas_unlock_irqrestore(&xas, flags);
 }

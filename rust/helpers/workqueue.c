@@ -13,8 +13,3 @@ STORAGE_HELPER(void, storage_init_work, struct work_struct *work, work_func_t fu
 {
 	INIT_WORK(work, func);
 }
-
-STORAGE_HELPER(bool, storage_queue_unbound_work, struct work_struct *work)
-{
-	return queue_work(system_dfl_wq, work);
-}

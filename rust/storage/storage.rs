@@ -25,3 +25,4 @@ pub mod memory;
 pub mod module_param;
 pub mod random;
 pub mod ratelimit;
+mod workqueue;

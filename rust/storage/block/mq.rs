@@ -5,7 +5,7 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::request::{IdleRequest, Pdu, Request};
-use crate::bindings;
+use crate::{bindings, workqueue::Workqueue};
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
@@ -91,7 +91,7 @@ impl<T: Operations> TagSet<T> {
                 init.cmd_size = u32::try_from(size_of::<Pdu<T>>())?;
                 init.numa_node = bindings::NUMA_NO_NODE;
                 init.flags = bindings::BLK_MQ_F_BLOCKING;
-                init.driver_data = workqueue.0.as_ptr().cast();
+                init.driver_data = workqueue.as_ptr().cast();
                 // SAFETY: `set` is valid for writes, and not looked at before it is written.
                 unsafe { set.write(init) };
                 // SAFETY: All fields that `blk_mq_alloc_tag_set()` reads are set; on failure it
@@ -113,7 +113,7 @@ impl<T: Operations> TagSet<T> {
         unsafe { bindings::blk_mq_wait_quiesce_done(self.set.get()) };
         // SAFETY: The workqueue lives as long as `self`. `Operations::deferred` runs on it and
         // nowhere else.
-        unsafe { bindings::__flush_workqueue(self.workqueue.0.as_ptr()) };
+        unsafe { bindings::__flush_workqueue(self.workqueue.as_ptr()) };
     }
 }
 
@@ -123,30 +123,6 @@ impl<T: Operations> PinnedDrop for TagSet<T> {
         // SAFETY: The set is allocated by the type's invariant, and its disks are gone: each keeps a
         // reference on it. The workqueue is dropped after.
         unsafe { bindings::blk_mq_free_tag_set(self.set.get()) };
-    }
-}
-
-/// # Invariants
-///
-/// A workqueue of our own.
-struct Workqueue(NonNull<bindings::workqueue_struct>);
-
-impl Workqueue {
-    fn new(name: &CStr) -> Result<Self> {
-        // Unbound, since a work copies and sums up to a whole request: let the scheduler place it.
-        // Reclaim may be waiting for it, so it has a rescuer.
-        let flags = bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_MEM_RECLAIM;
-        // SAFETY: `name` is a C string; it is copied.
-        let wq = unsafe { bindings::storage_alloc_workqueue(name.as_char_ptr(), flags) };
-        // INVARIANT: It was just made.
-        NonNull::new(wq).map(Self).ok_or(ENOMEM)
-    }
-}
-
-impl Drop for Workqueue {
-    fn drop(&mut self) {
-        // SAFETY: It is ours. It is empty: the works were cancelled with their requests.
-        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
     }
 }
 
@@ -280,11 +256,7 @@ impl<T: Operations> Vtable<T> {
         unsafe {
             let rq = bindings::blk_mq_rq_from_pdu(pdu.cast());
             let workqueue = (*(*(*rq).q).tag_set).driver_data;
-            bindings::queue_work_on(
-                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
-                workqueue.cast(),
-                (*pdu).work.get(),
-            );
+            Workqueue::queue(workqueue.cast(), (*pdu).work.get());
         }
         bindings::hrtimer_restart::HRTIMER_NORESTART
     }

@@ -113,7 +113,7 @@ unsafe extern "C" fn fsync<T: FileSystem>(
     unsafe {
         let written = bindings::file_write_and_wait_range(file, start, end);
         let range = start.unsigned_abs()..end.unsigned_abs().saturating_add(1);
-        inode_of::<T>(file).flights().wait(&range);
+        inode_of::<T>(file).flights().hold().wait(&range);
         if written != 0 {
             return written;
         }
@@ -480,7 +480,7 @@ unsafe extern "C" fn direct_write_end<T: FileSystem>(
     error: c_int,
     _flags: c_uint,
 ) -> c_int {
-    if error == 0 {
+    if error == 0 && written > 0 {
         // SAFETY: The call's own. A write that makes the file longer is waited for with the inode locked.
         unsafe {
             let inode = inode_of::<T>((*iocb).ki_filp);

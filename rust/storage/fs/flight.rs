@@ -47,6 +47,13 @@ impl Reserved {
 /// While it lives, no part of the inode begins its way.
 pub(super) struct Hold<'a>(&'a Flights);
 
+impl Hold<'_> {
+    /// Waits until no part of `range` is on its way. That comes to an end, since none begins. May sleep.
+    pub(super) fn wait(&self, range: &Range<u64>) {
+        self.0.wait(range);
+    }
+}
+
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.0.holds.fetch_sub(1, Relaxed);
@@ -118,11 +125,20 @@ impl Flights {
         drop(before);
     }
 
-    /// The part that ends at `end` has landed. The inode may be gone when this returns; not before: who
+    /// Calls `f` with a way to ask which ranges have parts that are on their way: none begins and none lands
+    /// meanwhile. It doesn't sleep.
+    pub(super) fn look(&self, f: impl FnOnce(&dyn Fn(Range<u64>) -> bool)) {
+        let parts = self.parts.lock();
+        f(&|range| overlaps(&parts, &range));
+    }
+
+    /// The part that ends at `end` has landed; `others` is told before anybody else, and can ask which ranges
+    /// have parts that have not. It doesn't sleep. The inode may be gone when this returns; not before: who
     /// [waits for all](Self::wait_for_all) takes the lock after this has released it.
-    pub(super) fn end(&self, end: u64) {
+    pub(super) fn end(&self, end: u64, others: impl FnOnce(&dyn Fn(Range<u64>) -> bool)) {
         let mut parts = self.parts.lock();
         let node = parts.remove_node(&end);
+        others(&|range| overlaps(&parts, &range));
         self.count.fetch_sub(1, Release);
         // With the lock: see above.
         self.landed.notify_all();

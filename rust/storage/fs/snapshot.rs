@@ -16,7 +16,7 @@ use super::{
     inode::INode,
     NoFs, Type,
 };
-use crate::{bindings, block::bio::FsId};
+use crate::{bindings, block::bio::FsId, workqueue::Workqueue};
 use core::{
     mem::offset_of,
     ops::Range,
@@ -69,6 +69,9 @@ enum Whose {
         inode: NonNull<bindings::inode>,
         flights: NonNull<Flights>,
         part: Range<u64>,
+        /// Of the page cache, with a reference. As long as there is one, reclaim doesn't take the inode, and
+        /// would have to wait for the device.
+        folio: NonNull<bindings::folio>,
     },
 }
 
@@ -98,6 +101,8 @@ pub struct Pool<O: Observer> {
     #[pin]
     reads: Opaque<bindings::bio_set>,
     read_operations: Opaque<bindings::iomap_dio_ops>,
+    /// Where they are copied. Memory may be freed by who waits for one: a loop device's, for instance.
+    read_queue: Workqueue,
     /// Bytes that copies take that have not landed: at most `limit`, but one copy there may always be.
     in_flight: Atomic<i64>,
     peak: Atomic<i64>,
@@ -133,6 +138,7 @@ impl<O: Observer> Pool<O> {
         // made goes with its guards.
         unsafe {
             pin_init::pin_init_from_closure(move |slot: *mut Self| {
+                let read_queue = Workqueue::new(c"storage direct reads")?;
                 let pages = bindings::storage_mempool_create_page_pool(PAGES as c_int);
                 let pages = Pages(NonNull::new(pages).ok_or(ENOMEM)?);
                 let bios = Opaque::cast_into(&raw const (*slot).bios);
@@ -154,9 +160,10 @@ impl<O: Observer> Pool<O> {
                 .inspect_err(|_| bindings::bioset_exit(bios))?;
                 (&raw mut (*slot).read_operations).write(Opaque::new(bindings::iomap_dio_ops {
                     end_io: None,
-                    submit_io: Some(submit_read),
+                    submit_io: Some(submit_read::<O>),
                     bio_set: reads,
                 }));
+                (&raw mut (*slot).read_queue).write(read_queue);
                 (&raw mut (*slot).pages).write(pages.0);
                 core::mem::forget(pages);
                 (&raw mut (*slot).in_flight).write(Atomic::new(0));
@@ -192,7 +199,8 @@ impl<O: Observer> Pool<O> {
 
     /// Sets the [`limit`](Self::limit), for copies that are begun from now on.
     pub fn set_limit(&self, bytes: u64) {
-        self.limit.store(bytes.min(i64::MAX as u64) as i64, Relaxed);
+        // Ordered, for who is about to wait.
+        self.limit.xchg(bytes.min(i64::MAX as u64) as i64, Full);
         self.wake();
     }
 
@@ -268,6 +276,14 @@ impl<O: Observer> Pool<O> {
     ) {
         let _nofs = NoFs::new();
         // SAFETY: As the caller says.
+        unsafe {
+            let bio = &raw mut (*original.as_ptr()).io_bio;
+            if bindings::storage_bio_has_hwpoison(bio) {
+                bindings::iomap_finish_ioends(original.as_ptr(), EIO.to_errno());
+                return;
+            }
+        }
+        // SAFETY: As the caller says.
         self.reserve(memory(unsafe {
             (*original.as_ptr()).io_bio.bi_iter.bi_size
         }));
@@ -302,10 +318,13 @@ impl<O: Observer> Pool<O> {
                     bindings::WB_WRITEBACK,
                     pages(bytes),
                 );
+                let folio = bindings::storage_bio_first_folio(&raw mut (*original.as_ptr()).io_bio);
+                bindings::storage_folio_get(folio);
                 (&raw mut (*copy).whose).write(Whose::Inode {
                     inode: NonNull::new_unchecked(inode.as_ptr()),
                     flights: NonNull::from(flights),
                     part,
+                    folio: NonNull::new_unchecked(folio),
                 });
                 bindings::iomap_finish_ioends(original.as_ptr(), 0);
             }
@@ -442,7 +461,7 @@ unsafe extern "C" fn end<O: Observer>(bio: *mut bindings::bio) {
     }
     pool.in_flight.fetch_sub(memory(bytes), Full);
     pool.wake();
-    let (inode, flights, part) = match whose {
+    let (inode, flights, part, folio) = match whose {
         Whose::Original(original) => {
             // The pool may be gone when this returns.
             // SAFETY: It is this copy's to end.
@@ -453,7 +472,8 @@ unsafe extern "C" fn end<O: Observer>(bio: *mut bindings::bio) {
             inode,
             flights,
             part,
-        } => (inode.as_ptr(), flights, part),
+            folio,
+        } => (inode.as_ptr(), flights, part, folio),
     };
     // SAFETY: The inode, and the pool with it, stay until the last part of it has landed; that is the last
     // line.
@@ -466,15 +486,45 @@ unsafe extern "C" fn end<O: Observer>(bio: *mut bindings::bio) {
             let error = Error::from_errno(error);
             pool.observer.lost(id, (*inode).i_ino, part.start, error);
         }
-        bindings::storage_mapping_untag_clean(
-            &raw mut (*inode).i_data,
-            (part.start >> bindings::PAGE_SHIFT) as c_ulong,
-        );
+        bindings::storage_folio_put(folio.as_ptr());
         bindings::storage_bdi_wb_stat_mod(inode, bindings::WB_WRITEBACK, -pages(bytes));
         if pool.detached.fetch_sub(1, Full) == 1 {
             bindings::storage_wake_up_var((&raw const pool.detached).cast_mut().cast());
         }
-        flights.as_ref().end(part.end);
+        flights.as_ref().end(part.end, |others| {
+            untag_clean(&raw mut (*inode).i_data, &part, others);
+        });
+    }
+}
+
+/// Takes the tag of dirty folios from those in `range` that are not, and have nothing on its way.
+///
+/// # Safety
+///
+/// `mapping` is live.
+pub(super) unsafe fn untag_clean(
+    mapping: *mut bindings::address_space,
+    range: &Range<u64>,
+    others: &dyn Fn(Range<u64>) -> bool,
+) {
+    /// # Safety
+    ///
+    /// `data` is a pointer to what `untag_clean` was given.
+    unsafe extern "C" fn busy(data: *const c_void, start: u64, end: u64) -> bool {
+        // SAFETY: As above.
+        let others = unsafe { &*data.cast::<&dyn Fn(Range<u64>) -> bool>() };
+        others(start..end)
+    }
+    let page = |at: u64| (at >> bindings::PAGE_SHIFT) as c_ulong;
+    // SAFETY: The mapping is live; what is called back is there during the call, and doesn't sleep.
+    unsafe {
+        bindings::storage_mapping_untag_clean(
+            mapping,
+            page(range.start),
+            page(range.end.saturating_sub(1)),
+            Some(busy),
+            (&raw const others).cast(),
+        );
     }
 }
 
@@ -485,6 +535,7 @@ unsafe extern "C" fn end<O: Observer>(bio: *mut bindings::bio) {
 #[repr(C)]
 struct Read {
     work: bindings::work_struct,
+    queue: *mut bindings::workqueue_struct,
     bio: bindings::bio,
 }
 
@@ -492,16 +543,21 @@ struct Read {
 ///
 /// # Safety
 ///
-/// iomap calls this with a bio that it allocated from the `bio_set` of the same operations, which is the
-/// callee's to submit.
-unsafe extern "C" fn submit_read(
+/// iomap calls this with a bio that it allocated from the `bio_set` of the same operations, those of a live
+/// `Pool<O>`, which is the callee's to submit.
+unsafe extern "C" fn submit_read<O: Observer>(
     _iter: *const bindings::iomap_iter,
     bio: *mut bindings::bio,
     _offset: bindings::loff_t,
 ) {
-    // SAFETY: As above; nobody else has it yet.
+    // SAFETY: As above; nobody else has it yet. The pool is there as long as its reads.
     unsafe {
         let read: *mut Read = bio.wrapping_byte_sub(offset_of!(Read, bio)).cast();
+        let pool: *const Pool<O> = (*bio)
+            .bi_pool
+            .wrapping_byte_sub(offset_of!(Pool<O>, reads))
+            .cast();
+        (&raw mut (*read).queue).write((*pool).read_queue.as_ptr());
         bindings::storage_init_work(&raw mut (*read).work, Some(finish_read));
         (*bio).bi_end_io = Some(end_read);
         bindings::submit_bio(bio);
@@ -515,8 +571,8 @@ unsafe extern "C" fn submit_read(
 /// The block layer calls this once, for a bio that `submit_read` submitted.
 unsafe extern "C" fn end_read(bio: *mut bindings::bio) {
     let read: *mut Read = bio.wrapping_byte_sub(offset_of!(Read, bio)).cast();
-    // SAFETY: The work is initialised, and queued once.
-    unsafe { bindings::storage_queue_unbound_work(&raw mut (*read).work) };
+    // SAFETY: The work is initialised, and queued once; the queue is that of a live pool.
+    unsafe { Workqueue::queue((*read).queue, &raw mut (*read).work) };
 }
 
 /// # Safety

@@ -22,7 +22,11 @@ use core::{
     ops::Range,
     ptr::{self, NonNull},
 };
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
 
 /// How a folio is written this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +81,7 @@ struct Ready {
 impl Ready {
     /// # Safety
     ///
-    /// `ioend` is live, not submitted, and in no list.
+    /// `ioend` is live, not submitted, and in no list. It is to be submitted soon: see [`HELD`].
     unsafe fn push(&mut self, ioend: *mut bindings::iomap_ioend, treatment: Treatment) {
         // SAFETY: As the caller says. A bio that isn't submitted has nothing in `bi_next`, and iomap
         // leaves `io_private` to us.
@@ -91,11 +95,13 @@ impl Ready {
         }
         self.last = ioend;
         self.count += 1;
+        HELD.fetch_add(1, Relaxed);
     }
 
     fn pop(&mut self) -> Option<(NonNull<bindings::iomap_ioend>, Treatment)> {
         let ioend = NonNull::new(self.first)?;
         self.count -= 1;
+        HELD.fetch_sub(1, Relaxed);
         // SAFETY: It was pushed, and is ours.
         let (next, treatment) = unsafe {
             let bio = &raw mut (*ioend.as_ptr()).io_bio;
@@ -117,6 +123,13 @@ impl Ready {
         Some((ioend, treatment))
     }
 }
+
+/// As many ioends wait to be submitted, of all mounts. They are from a reserve of `iomap_ioend_bioset` that
+/// all filesystems share: who holds one must not wait for another, unless there are enough left.
+static HELD: Atomic<i32> = Atomic::new(0);
+
+/// Half of that reserve: 4 × (page size / sector size).
+const MOST_HELD: i32 = (2 * bindings::PAGE_SIZE / 512) as i32;
 
 struct Tables<T>(T);
 
@@ -164,7 +177,7 @@ pub(super) unsafe extern "C" fn writepages<T: FileSystem>(
     unsafe {
         if purpose == Purpose::Asked {
             // sync_file_range(), which may wait for what is under writeback next.
-            inode.flights().wait(&range);
+            inode.flights().hold().wait(&range);
         }
         if purpose != Purpose::Integrity {
             return errno(write_folios::<T>(&mut context, inode, purpose).map(drop));
@@ -231,7 +244,7 @@ unsafe fn write_folios<T: FileSystem>(
     let pool = T::copies(inode.sb());
     let (mapping, control) = (inode.mapping(), context.iomap.wbc);
     let mut folio = ptr::null_mut();
-    let mut left = false;
+    let (mut left, mut any) = (false, false);
     let mut error = 0;
     loop {
         // SAFETY: As the caller says; nothing is locked. What comes is locked, with a reference until the
@@ -240,6 +253,7 @@ unsafe fn write_folios<T: FileSystem>(
         if folio.is_null() {
             break;
         }
+        any = true;
         // SAFETY: See above.
         let locked = unsafe { LockedFolio::from_raw(folio) };
         if inode.flights().overlaps(&locked.range()) {
@@ -287,6 +301,17 @@ unsafe fn write_folios<T: FileSystem>(
     }
     // SAFETY: As the caller says; nothing is locked.
     unsafe { drain::<T>(context, inode) };
+    if !any {
+        // A copy that landed while its folio was locked, or cut into pieces, has left its tag. With it the
+        // inode would be looked at again and again.
+        // SAFETY: The mapping is the inode's, and the control is live.
+        unsafe {
+            let range = range_of(control);
+            inode
+                .flights()
+                .look(|others| snapshot::untag_clean(mapping, &range, others));
+        }
+    }
     to_result(error)?;
     Ok(left)
 }
@@ -419,8 +444,8 @@ unsafe extern "C" fn submit<T: FileSystem>(
     0
 }
 
-/// Puts the ioend of `iomap` to those that are ready. A folio that has many is not waited for: ioends are from
-/// a reserve that all filesystems share.
+/// Puts the ioend of `iomap` to those that are ready. A folio that has many is not waited for, nor is it where
+/// many wait: see [`HELD`].
 ///
 /// # Safety
 ///
@@ -432,7 +457,7 @@ unsafe fn collect<T: FileSystem>(context: &mut Context) {
     // locks one.
     unsafe {
         context.ready.push(ioend.cast(), context.collected);
-        if context.ready.count >= FEW {
+        if context.ready.count >= FEW || HELD.load(Relaxed) > MOST_HELD {
             drain::<T>(context, INode::from_raw(context.iomap.inode));
         }
     }
