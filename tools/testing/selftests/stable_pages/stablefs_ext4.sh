@@ -6,7 +6,9 @@
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
-begin_stablefs 44 setfacl
+images=("-b 1024 -I 128" "-b 4096 -I 256")
+[ "$SHORTEN" -eq 1 ] || images=("-b 1024 -I 256")
+begin_stablefs $((${#images[@]} * 22)) setfacl
 modprobe ext4
 
 count=$((3000 / SHORTEN))
@@ -42,7 +44,7 @@ hand_over() {
 	check "$image: $from: e2fsck" whole
 }
 
-for image in "-b 1024 -I 128" "-b 4096 -I 256"; do
+for image in "${images[@]}"; do
 	for order in "stablefs ext4" "ext4 stablefs"; do
 		# ext4's driver changes metadata while the device reads it.
 		load_with_fs size_mb=400 on_violation=report
