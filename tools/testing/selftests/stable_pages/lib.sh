@@ -45,6 +45,15 @@ begin() {
 	}
 	ktap_set_plan "$plan"
 	trap finish EXIT
+	unmount_all
+}
+
+# What a test that was killed for its time has left.
+unmount_all() {
+	local dir
+	awk '$1 ~ "^/dev/dif" { print $2 }' /proc/mounts | tac | while read -r dir; do
+		umount "$dir"
+	done
 }
 
 # Called when the test ends, also half-way.
