@@ -8,6 +8,8 @@
  * with the prefix STORAGE_CONST_, which the build strips.
  */
 #include <linux/backing-dev.h>
+#include <linux/bio-integrity.h>
+#include <linux/blk-integrity.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/buffer_head.h>

@@ -1,20 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bio.h>
+#include <linux/bio-integrity.h>
 
 #include "helpers.h"
-
-/* bio_iter_iovec() is a macro: the page-bounded segment that @iter points to. */
-STORAGE_HELPER(void, storage_bio_iter_iovec, const struct bio *bio,
-	       const struct bvec_iter *iter, struct bio_vec *bv)
-{
-	*bv = bio_iter_iovec(bio, *iter);
-}
-
-STORAGE_HELPER(void, storage_bio_advance_iter_single, const struct bio *bio,
-	       struct bvec_iter *iter, unsigned int bytes)
-{
-	bio_advance_iter_single(bio, iter, bytes);
-}
 
 STORAGE_HELPER(void, storage_bio_clone_blkg_association, struct bio *dst, struct bio *src)
 {
@@ -40,4 +28,22 @@ STORAGE_HELPER(bool, storage_bio_has_hwpoison, struct bio *bio)
 STORAGE_HELPER(void, storage_bio_set_flag, struct bio *bio, unsigned int bit)
 {
 	bio_set_flag(bio, bit);
+}
+
+STORAGE_HELPER(struct bio_integrity_payload *, storage_bio_integrity, struct bio *bio)
+{
+	return bio_integrity(bio);
+}
+
+/* bvec_iter_bvec() is a macro: the page-bounded segment that @iter points to. */
+STORAGE_HELPER(void, storage_bvec_iter_bvec, const struct bio_vec *bvecs,
+	       const struct bvec_iter *iter, struct bio_vec *bv)
+{
+	*bv = bvec_iter_bvec(bvecs, *iter);
+}
+
+STORAGE_HELPER(void, storage_bvec_iter_advance_single, const struct bio_vec *bvecs,
+	       struct bvec_iter *iter, unsigned int bytes)
+{
+	bvec_iter_advance_single(bvecs, iter, bytes);
 }

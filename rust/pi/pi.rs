@@ -2,8 +2,9 @@
 
 //! T10 protection information: the tuple that goes with each protection interval of data.
 //!
-//! Defined by SBC-4, section "Protection information model" (DIF types 1 to 3, CRC guard), and by the
-//! SCSI Data Integrity Extensions (DIX) for the IP checksum guard.
+//! Defined by SBC-4, section "Protection information model" (DIF types 1 to 3, CRC guard), by the SCSI Data
+//! Integrity Extensions (DIX) for the IP checksum guard, and by the NVM Command Set Specification for
+//! tuples of 16 bytes and tuples inside larger metadata.
 //!
 //! The crate is pure: no kernel, no allocation, no `unsafe`. Checksum functions are passed in, so that
 //! the kernel uses its own; there is none here but for tests. What may not live here: where tuples
@@ -11,7 +12,7 @@
 //!
 //! | module | subject |
 //! | --- | --- |
-//! | [`mod@tuple`] | the eight bytes, encoded and decoded |
+//! | [`mod@tuple`] | its bytes, encoded and decoded |
 //! | [`guard`] | the guard tag: which checksum, in which byte order |
 //! | [`profile`] | making and checking tuples, by DIF type |
 //!
@@ -20,14 +21,20 @@
 //! ```
 //! use pi::{Expected, Guard, Mismatch, Profile, Type};
 //!
-//! # fn t10dif(data: &[u8]) -> u16 { crc::Crc::<u16>::new(&crc::CRC_16_T10_DIF).checksum(data) }
+//! # fn t10dif(before: u16, data: &[u8]) -> u16 {
+//! #     let crc = crc::Crc::<u16>::new(&crc::CRC_16_T10_DIF);
+//! #     let mut digest = crc.digest_with_initial(before);
+//! #     digest.update(data);
+//! #     digest.finalize()
+//! # }
 //! let profile = Profile::new(Type::One, Guard::Crc(t10dif));
 //! let mut block = [0x5a; 512];
-//! let tuple = profile.generate(&block, 0, pi::lba_ref_tag(2048));
-//! assert_eq!(profile.verify(&tuple, &block, Expected::new(2048)), Ok(()));
+//! let mut metadata = [0; 8];
+//! profile.generate(&block, &mut metadata, 0, 2048);
+//! assert_eq!(profile.verify(&block, &metadata, Expected::new(2048)), Ok(()));
 //!
 //! block[17] ^= 1;
-//! let wrong = profile.verify(&tuple, &block, Expected::new(2048));
+//! let wrong = profile.verify(&block, &metadata, Expected::new(2048));
 //! assert!(matches!(wrong, Err(Mismatch::Guard { .. })));
 //! ```
 
@@ -43,6 +50,6 @@ pub mod tuple;
 #[cfg(test)]
 mod tests;
 
-pub use guard::{Guard, GuardFn};
-pub use profile::{lba_ref_tag, Expected, Mismatch, Profile, Type};
-pub use tuple::Tuple;
+pub use guard::Guard;
+pub use profile::{Expected, Mismatch, Profile, Type};
+pub use tuple::{Format, Tuple};

@@ -1,49 +1,114 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The eight bytes of a tuple.
+//! A tuple, and the bytes it is stored as.
 //!
-//! C: `struct t10_pi_tuple` (`include/linux/t10-pi.h`). SBC-4: "protection information" at the end of
-//! each logical block.
+//! C: `struct t10_pi_tuple`, `struct crc64_pi_tuple` (`include/linux/t10-pi.h`). SBC-4: "protection
+//! information" at the end of each logical block; NVM Command Set Specification: "16b Guard" and "64b
+//! Guard Protection Information Format".
 
 /// Protection information of one protection interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tuple {
     /// Checksum of the data; see [`Guard`](crate::Guard).
-    pub guard: u16,
+    pub guard: u64,
     /// Belongs to the application. [`ESCAPE_APP_TAG`](Self::ESCAPE_APP_TAG) turns checking off.
     pub app_tag: u16,
     /// Ties the data to a place; what it is depends on the [`Type`](crate::Type).
-    pub ref_tag: u32,
+    pub ref_tag: u64,
 }
 
 impl Tuple {
-    /// Length of an encoded tuple, in bytes.
-    pub const SIZE: usize = 8;
-
     /// An application tag that says "don't check": on its own for types 1 and 2, together with
-    /// [`ESCAPE_REF_TAG`](Self::ESCAPE_REF_TAG) for type 3.
+    /// [`Format::escape_ref_tag`] for type 3.
     ///
     /// C: `T10_PI_APP_ESCAPE`.
     pub const ESCAPE_APP_TAG: u16 = 0xffff;
+}
 
-    /// See [`ESCAPE_APP_TAG`](Self::ESCAPE_APP_TAG). C: `T10_PI_REF_ESCAPE`.
-    pub const ESCAPE_REF_TAG: u32 = 0xffff_ffff;
+/// How a tuple is stored: guard, application tag, reference tag, each big endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// 8 bytes: a guard of 16 bits, a reference tag of 32. C: `struct t10_pi_tuple`.
+    T10,
+    /// 16 bytes: a guard of 64 bits, a reference tag of 48. C: `struct crc64_pi_tuple`.
+    Crc64,
+}
 
-    /// The tuple as it is stored: guard, application tag, reference tag, each big endian.
-    pub const fn encode(self) -> [u8; Self::SIZE] {
-        let [g0, g1] = self.guard.to_be_bytes();
-        let [a0, a1] = self.app_tag.to_be_bytes();
-        let [r0, r1, r2, r3] = self.ref_tag.to_be_bytes();
-        [g0, g1, a0, a1, r0, r1, r2, r3]
-    }
-
-    /// The tuple that was stored as `bytes`. Any bytes are a tuple.
-    pub const fn decode(bytes: [u8; Self::SIZE]) -> Self {
-        let [g0, g1, a0, a1, r0, r1, r2, r3] = bytes;
-        Self {
-            guard: u16::from_be_bytes([g0, g1]),
-            app_tag: u16::from_be_bytes([a0, a1]),
-            ref_tag: u32::from_be_bytes([r0, r1, r2, r3]),
+impl Format {
+    /// Bytes of a tuple.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::T10 => 8,
+            Self::Crc64 => 16,
         }
     }
+
+    /// Bits of a guard tag.
+    pub const fn guard_bits(self) -> u32 {
+        match self {
+            Self::T10 => 16,
+            Self::Crc64 => 64,
+        }
+    }
+
+    /// Bits of a reference tag.
+    pub const fn ref_tag_bits(self) -> u32 {
+        match self {
+            Self::T10 => 32,
+            Self::Crc64 => 48,
+        }
+    }
+
+    /// The part of a reference tag that is stored: its low bits.
+    pub const fn ref_tag(self, ref_tag: u64) -> u64 {
+        ref_tag & self.escape_ref_tag()
+    }
+
+    /// The reference tag that says "don't check", together with [`Tuple::ESCAPE_APP_TAG`], for type 3:
+    /// all of its bits.
+    ///
+    /// C: `T10_PI_REF_ESCAPE`.
+    pub const fn escape_ref_tag(self) -> u64 {
+        u64::MAX >> (u64::BITS - self.ref_tag_bits())
+    }
+
+    /// Stores a tuple in the first bytes of `to`. What is too large for a field loses its high bits. `None`
+    /// if there is no room.
+    pub fn encode(self, tuple: Tuple, to: &mut [u8]) -> Option<()> {
+        let (to, _) = to.split_at_mut_checked(self.size())?;
+        let (guard, rest) = to.split_at_mut_checked(bytes(self.guard_bits()))?;
+        let (app_tag, ref_tag) = rest.split_first_chunk_mut()?;
+        put(guard, tuple.guard);
+        *app_tag = tuple.app_tag.to_be_bytes();
+        put(ref_tag, tuple.ref_tag);
+        Some(())
+    }
+
+    /// The tuple that the first bytes of `from` are; any are one. `None` if there are too few.
+    pub fn decode(self, from: &[u8]) -> Option<Tuple> {
+        let (from, _) = from.split_at_checked(self.size())?;
+        let (guard, rest) = from.split_at_checked(bytes(self.guard_bits()))?;
+        let (app_tag, ref_tag) = rest.split_first_chunk()?;
+        Some(Tuple {
+            guard: get(guard),
+            app_tag: u16::from_be_bytes(*app_tag),
+            ref_tag: get(ref_tag),
+        })
+    }
+}
+
+const fn bytes(bits: u32) -> usize {
+    (bits / 8) as usize
+}
+
+/// The low bytes of `value`, most significant first.
+fn put(to: &mut [u8], value: u64) {
+    for (to, byte) in to.iter_mut().rev().zip(value.to_le_bytes()) {
+        *to = byte;
+    }
+}
+
+fn get(from: &[u8]) -> u64 {
+    from.iter()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }

@@ -8,14 +8,11 @@
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
-use crate::bindings;
-use kernel::{
-    error::from_result,
-    fmt,
-    prelude::*,
-    str::{parse_int::ParseInt, BStr},
-    sync::SetOnce,
+use crate::{
+    bindings,
+    setting::{Allowed, Invalid},
 };
+use kernel::{error::from_result, prelude::*, str::BStr, sync::SetOnce};
 
 /// Longest value that is kept, in bytes.
 const MAX_LEN: usize = 31;
@@ -50,34 +47,22 @@ impl Param {
         }
     }
 
-    fn text(&self) -> &[u8] {
-        match self.given.as_ref() {
+    /// What it was given, or its default.
+    pub fn text(&self) -> &BStr {
+        BStr::from_bytes(match self.given.as_ref() {
             Some(text) => text.bytes.get(..text.len).unwrap_or(&[]),
             None => self.default.as_bytes(),
-        }
+        })
     }
 
-    /// The value as a number, in decimal (or with 0x, 0o or 0b), from `min` to `max`.
-    pub fn number(&self, min: u64, max: u64) -> Result<u64, Invalid<'_>> {
-        match u64::from_str(BStr::from_bytes(self.text())) {
-            Ok(number) if (min..=max).contains(&number) => Ok(number),
-            _ => Err(self.invalid(Allowed::Range(min, max))),
-        }
-    }
-
-    /// The value as one of `words`: its index.
-    pub fn one_of<'a>(&'a self, words: &'a [&'a str]) -> Result<usize, Invalid<'a>> {
-        words
-            .iter()
-            .position(|word| word.as_bytes() == self.text())
-            .ok_or_else(|| self.invalid(Allowed::Words(words)))
-    }
-
-    fn invalid<'a>(&'a self, allowed: Allowed<'a>) -> Invalid<'a> {
-        Invalid {
-            param: self,
+    /// Its value. What isn't allowed is told as text, see [`Invalid`].
+    pub fn value(&self, allowed: Allowed) -> Result<u64, Invalid<'_>> {
+        let value = self.text();
+        allowed.parse(value).ok_or(Invalid {
+            name: self.name,
+            value,
             allowed,
-        }
+        })
     }
 
     /// # Safety
@@ -159,35 +144,6 @@ impl Entry {
     }
 }
 
-/// A parameter has a value that is not allowed. As text it names the parameter, the value and what is
-/// allowed.
-pub struct Invalid<'a> {
-    param: &'a Param,
-    allowed: Allowed<'a>,
-}
-
-enum Allowed<'a> {
-    Range(u64, u64),
-    Words(&'a [&'a str]),
-}
-
-impl fmt::Display for Invalid<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = BStr::from_bytes(self.param.text());
-        f.write_fmt(fmt!("{}={value} is not valid: must be ", self.param.name))?;
-        match self.allowed {
-            Allowed::Range(min, max) => write!(f, "a number from {min} to {max}"),
-            Allowed::Words(words) => {
-                for (i, word) in words.iter().enumerate() {
-                    f.write_str(if i == 0 { "" } else { " or " })?;
-                    f.write_str(word)?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
 /// Defines the parameters of a module: for each a static [`Param`], readable in
 /// `/sys/module/NAME/parameters/`, and its line in `modinfo`.
 ///
@@ -198,7 +154,7 @@ impl fmt::Display for Invalid<'_> {
 ///     /// How long, in microseconds.
 ///     window_us = "0", "time between submit and transfer, in microseconds (0 to 10000000)";
 /// }
-/// let window = window_us.number(0, 10_000_000)?;
+/// let window = window_us.value(Allowed::Range(0, 10_000_000))?;
 /// ```
 #[macro_export]
 macro_rules! module_params {

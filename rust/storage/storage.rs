@@ -18,6 +18,7 @@
 mod bindings;
 
 pub mod block;
+pub mod configfs;
 pub mod counter;
 pub mod crc;
 pub mod fs;
@@ -25,4 +26,7 @@ pub mod memory;
 pub mod module_param;
 pub mod random;
 pub mod ratelimit;
+pub mod setting;
+pub mod stream;
+pub mod task;
 mod workqueue;

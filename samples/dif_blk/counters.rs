@@ -66,12 +66,18 @@ pub(crate) struct Counters {
     pub(crate) intervals_checked: Counter,
     /// Protection intervals whose page changed in flight.
     pub(crate) violations: Counter,
+    /// Likewise, and not reset.
+    sequence: Atomic<i64>,
+    /// Records of them that there was no room for.
+    pub(crate) records_dropped: Counter,
     /// From reset to the first of them.
     first_violation_us: FirstAt,
     /// Protection intervals read and verified.
     pub(crate) intervals_read: Counter,
     /// Of those, how many did not agree with their tuple.
     pub(crate) read_mismatches: Counter,
+    /// Protection intervals written whose metadata did not agree with their data.
+    pub(crate) write_mismatches: Counter,
     /// Memory that holds data, in bytes; protection information comes on top.
     pub(crate) stored_bytes: Counter,
 }
@@ -86,9 +92,12 @@ impl Counters {
             writes_checked: Counter::new(),
             intervals_checked: Counter::new(),
             violations: Counter::new(),
+            sequence: Atomic::new(0),
+            records_dropped: Counter::new(),
             first_violation_us: FirstAt::new(),
             intervals_read: Counter::new(),
             read_mismatches: Counter::new(),
+            write_mismatches: Counter::new(),
             stored_bytes: Counter::new(),
         };
         dir.scope(counters, name, Self::files)
@@ -98,17 +107,20 @@ impl Counters {
         dir.read_only_file(c_str!("writes_checked"), &self.writes_checked);
         dir.read_only_file(c_str!("intervals_checked"), &self.intervals_checked);
         dir.read_only_file(c_str!("violations"), &self.violations);
+        dir.read_only_file(c_str!("records_dropped"), &self.records_dropped);
         dir.read_only_file(c_str!("first_violation_us"), &self.first_violation_us);
         dir.read_only_file(c_str!("intervals_read"), &self.intervals_read);
         dir.read_only_file(c_str!("read_mismatches"), &self.read_mismatches);
+        dir.read_only_file(c_str!("write_mismatches"), &self.write_mismatches);
         dir.read_only_file(c_str!("stored_bytes"), &self.stored_bytes);
         dir.write_only_callback_file(c_str!("reset"), self, &Self::reset);
     }
 
-    /// Counts an interval whose page changed.
-    pub(crate) fn violation(&self) {
+    /// Counts an interval whose page changed. Which one it is since the disk was made, from 1.
+    pub(crate) fn violation(&self) -> u64 {
         self.violations.add(1);
         self.first_violation_us.mark();
+        self.sequence.fetch_add(1, Relaxed).unsigned_abs() + 1
     }
 
     /// Anything that is written to `reset` resets.
@@ -117,8 +129,10 @@ impl Counters {
             &self.writes_checked,
             &self.intervals_checked,
             &self.violations,
+            &self.records_dropped,
             &self.intervals_read,
             &self.read_mismatches,
+            &self.write_mismatches,
         ] {
             counter.reset();
         }

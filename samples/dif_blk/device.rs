@@ -3,19 +3,20 @@
 //! The disk: what each request does.
 
 use crate::{
-    config::{Config, OnViolation},
     counters::Counters,
+    protection::Protection,
     read,
-    store::{Interval, Store},
+    settings::{Key, Settings},
+    store::Store,
+    time::{Clock, Way},
+    violation::Violation,
     write,
 };
 use kernel::{
-    c_str,
     debugfs::{Dir, Scope},
     prelude::*,
-    str::CStr,
+    str::{CStr, CString},
     sync::{Arc, ArcBorrow},
-    time::Delta,
 };
 use storage::{
     block::{
@@ -24,107 +25,149 @@ use storage::{
         mq::{Busy, Operations, TagSet},
         request::{IdleRequest, Op, Request},
         status::Status,
+        SECTOR_SHIFT,
     },
-    crc,
     ratelimit::RateLimit,
+    stream::{self, Queue},
 };
 
 /// The disk in the system.
 pub(crate) type Disk = GenDisk<Device>;
 
-/// Requests in flight on each hardware queue.
-const QUEUE_DEPTH: u32 = 128;
-
-/// The most data in one request, in bytes. It is copied when it is submitted.
+/// The most data in one request, in bytes. A write is copied when it is submitted, if there is a window.
 const MAX_REQUEST: u32 = 1 << 20;
 
 /// The most that one discard takes, in bytes.
 const MAX_DISCARD: u32 = 1 << 30;
 
+/// What a request waits for.
+pub(crate) enum Phase {
+    /// Its window.
+    Window(write::Submitted),
+    /// Its end, which is that.
+    Done(Status),
+}
+
 /// What the disk's requests work on.
 #[pin_data]
 pub(crate) struct Device {
-    pub(crate) name: &'static CStr,
-    pub(crate) window: Delta,
-    pub(crate) on_violation: OnViolation,
-    /// How tuples are made and checked.
-    pub(crate) profile: pi::Profile,
+    pub(crate) name: CString,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) protection: Protection,
+    pub(crate) clock: Clock,
     #[pin]
     pub(crate) store: Store,
+    // Goes before the directory that it is in.
+    _records_file: stream::File<Violation>,
     #[pin]
     pub(crate) counters: Scope<Counters>,
+    /// Of violations, to be read.
+    pub(crate) records: Arc<Queue<Violation>>,
     /// For the log lines about violations and mismatches.
     #[pin]
     pub(crate) log: RateLimit,
 }
 
-/// Adds a disk with its directory under `debugfs`.
-pub(crate) fn add(config: Config, debugfs: &Dir) -> Result<Disk> {
-    let name = c_str!("dif0");
-    let limits = QueueLimits::new(config.block_size)?
-        .stable_writes(config.stable_writes)
+/// Adds a disk with its directory under `debugfs`. `EINVAL` if settings don't go together, which the log then
+/// tells; `EEXIST`, `ENOMEM`. May sleep.
+pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result<Disk> {
+    let block_size = 512 << settings.get(Key::BlockSize);
+    let protection = Protection::new(&settings, block_size).map_err(|conflict| {
+        pr_err!("{name}: {conflict}\n");
+        EINVAL
+    })?;
+    let mut limits = QueueLimits::new(block_size)?
+        .stable_writes(settings.get(Key::StableWrites) != 0)
         .write_cache(true)
         .max_hw_bytes(MAX_REQUEST)?
         .discard(Store::GRANULARITY, MAX_DISCARD)?;
+    if let Some(integrity) = protection.integrity() {
+        limits = limits.integrity(integrity)?;
+    }
+    let sectors = settings.get(Key::Size) << (20 - SECTOR_SHIFT);
+    let tags = TagSet::new(
+        name,
+        settings.get(Key::SubmitQueues) as u32,
+        settings.get(Key::HwQueueDepth) as u32,
+    );
+    let tags = Arc::pin_init(tags, GFP_KERNEL)?;
+    let (mib, window, stable) = (
+        settings.get(Key::Size),
+        settings.get(Key::WindowUs),
+        match settings.get(Key::StableWrites) {
+            0 => "not asked for",
+            _ => "asked for",
+        },
+    );
     let device = Arc::pin_init(
         try_pin_init!(Device {
-            name,
-            window: config.window,
-            on_violation: config.on_violation,
-            profile: pi::Profile::new(pi::Type::One, pi::Guard::Crc(crc::t10dif)),
-            store <- Store::new(Interval::new(config.block_size)),
+            name: CString::try_from_fmt(fmt!("{name}"))?,
+            store <- Store::new(protection.interval, protection.metadata_size()),
+            clock: Clock::new(settings.get(Key::Seed)),
+            protection,
             counters <- Counters::new(debugfs, name),
-            log <- RateLimit::new(name),
+            records: Arc::pin_init(Queue::new(settings.get(Key::Records) as usize), GFP_KERNEL)?,
+            _records_file: stream::File::new(&[c"dif_blk", name], c"records", records.clone()),
+            settings,
+            log <- RateLimit::new(c"dif_blk"),
         }? Error),
         GFP_KERNEL,
     )?;
-    let tags = Arc::pin_init(TagSet::new(name, QUEUE_DEPTH), GFP_KERNEL)?;
-    let disk = GenDisk::add(fmt!("{name}"), tags, limits, config.sectors, device)?;
+    let disk = GenDisk::add(fmt!("{name}"), tags, limits, sectors, device)?;
     pr_info!(
-        "{name}: {} MiB, {} byte blocks, window {} us, stable pages {}\n",
-        config.sectors >> 11,
-        config.block_size,
-        config.window.as_micros_ceil(),
-        if config.stable_writes {
-            "asked for"
-        } else {
-            "not asked for"
-        }
+        "{name}: {mib} MiB, {block_size} byte blocks, window {window} us, stable pages {stable}\n"
     );
     Ok(disk)
 }
 
+impl Device {
+    /// Ends a request when its time has come.
+    pub(crate) fn end(&self, mut rq: Request<Self>, way: Way, status: Status) {
+        let delay = self.clock.completion(&self.settings, way, rq.bytes());
+        if delay.is_zero() {
+            rq.end(status);
+        } else {
+            *rq.data_mut() = Some(Phase::Done(status));
+            rq.defer(delay);
+        }
+    }
+}
+
 impl Operations for Device {
     type QueueData = Arc<Self>;
-    type RequestData = Option<write::Submitted>;
+    type RequestData = Option<Phase>;
 
     fn queue_rq<'a>(
         device: ArcBorrow<'a, Self>,
         rq: IdleRequest<'a, Self>,
     ) -> Result<(), Busy<'a, Self>> {
-        let status = match rq.op() {
+        let (way, status) = match rq.op() {
             Op::Write => return write::submit(&device, rq),
             Op::Read => {
                 let mut rq = rq.start(None);
                 let status = read::read(&device, &mut rq);
-                rq.end(status);
+                device.end(rq, Way::Read, status);
                 return Ok(());
             }
             // All that was transferred is in the store, which has no cache before it.
-            Op::Flush => Status::Ok,
+            Op::Flush => (Way::Flush, Status::Ok),
             Op::Discard | Op::WriteZeroes => {
                 device
                     .store
                     .discard(&device.counters, rq.sector(), rq.bytes());
-                Status::Ok
+                (Way::Other, Status::Ok)
             }
-            Op::Other(_) => Status::NotSupp,
+            Op::Other(_) => (Way::Other, Status::NotSupp),
         };
-        rq.start(None).end(status);
+        device.end(rq.start(None), way, status);
         Ok(())
     }
 
-    fn deferred(device: ArcBorrow<'_, Self>, rq: Request<Self>) {
-        write::transfer(&device, rq);
+    fn deferred(device: ArcBorrow<'_, Self>, mut rq: Request<Self>) {
+        match rq.data_mut().take() {
+            Some(Phase::Window(submitted)) => write::window(&device, rq, submitted),
+            Some(Phase::Done(status)) => rq.end(status),
+            None => rq.end(Status::IoErr),
+        }
     }
 }

@@ -8,27 +8,35 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | [`config`] | module parameters, checked |
+//! | [`settings`] | what a disk can be told: the table, module parameters |
+//! | [`directory`] | disks in configfs |
 //! | [`device`] | the disk: what each request does |
+//! | [`protection`] | who makes tuples, and what they are |
 //! | [`write`], [`read`] | the two paths that move data |
+//! | [`time`] | how long things take |
 //! | [`store`] | the sparse memory behind the disk |
 //! | [`violation`] | what is said of a page that changed |
 //! | [`counters`] | what is counted, in debugfs |
 //!
-//! Lock order, outermost first: `Store::create`, the store's `XArray` lock; `store::Page` is a leaf
-//! and may be taken alone or inside nothing.
+//! Lock order, outermost first: `directory::Device::disk`; the block layer's; `Store::create`, the store's
+//! `XArray` lock; that of a `store::Piece` is a leaf.
 
 #![forbid(unsafe_code)]
 
-mod config;
 mod counters;
 mod device;
+mod directory;
+mod protection;
 mod read;
+mod settings;
 mod store;
+mod time;
 mod violation;
 mod write;
 
-use kernel::{c_str, debugfs::Dir, prelude::*};
+use kernel::{c_str, debugfs::Dir, prelude::*, sync::Arc};
+use settings::{Key, Settings};
+use storage::configfs::Subsystem;
 
 module! {
     type: DifBlk,
@@ -38,20 +46,30 @@ module! {
     license: "GPL",
 }
 
-/// The module: one disk, made at load.
+/// The module: the disk that was made at load, and the directory in which others are.
+#[pin_data]
 struct DifBlk {
     // Goes first, so that no request is left when the rest goes.
-    _disk: device::Disk,
+    _disk: Option<device::Disk>,
+    #[pin]
+    _directory: Subsystem<directory::Root>,
     _debugfs: Dir,
 }
 
-impl kernel::Module for DifBlk {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        let config = config::Config::from_params()?;
+impl kernel::InPlaceModule for DifBlk {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         let debugfs = Dir::new(c_str!("dif_blk"));
-        let disk = device::add(config, &debugfs)?;
-        Ok(Self {
-            _disk: disk,
+        let settings = Settings::from_params();
+        let root = directory::Root::new(debugfs.clone());
+        try_pin_init!(Self {
+            _disk: {
+                let settings = Arc::new(settings?, GFP_KERNEL)?;
+                match settings.get(Key::NrDevices) {
+                    0 => None,
+                    _ => Some(device::add(c_str!("dif0"), settings, &debugfs)?),
+                }
+            },
+            _directory <- Subsystem::new(c_str!("dif_blk"), Ok::<_, Error>(root)),
             _debugfs: debugfs,
         })
     }

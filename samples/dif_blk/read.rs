@@ -2,46 +2,77 @@
 
 //! Reads: stored data is verified against its tuple on the way out.
 
-use crate::device::Device;
+use crate::{
+    device::Device,
+    protection::{Interval, Mode},
+};
 use kernel::prelude::*;
-use pi::Expected;
 use storage::block::{request::Request, status::Status};
 
-/// What an interval that was never written reads as.
-static ZEROES: [u8; 4096] = [0; 4096];
+/// What was never written reads as that.
+static ZEROES: [u8; Interval::LONGEST] = [0; Interval::LONGEST];
+/// The metadata that goes with it: not to be checked.
+static ONES: [u8; 128] = [0xff; 128];
 
 /// Fills the pages of `rq` from the store. May sleep.
 pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
-    let sector = rq.sector();
-    let bytes = rq.bytes();
-    let interval = device.store.interval();
+    let (sector, bytes, checks) = (rq.sector(), rq.bytes(), rq.integrity());
+    let protection = &device.protection;
+    let (interval, size) = (protection.interval, protection.metadata_size());
+    let mut status = Status::Ok;
+    let mut verified = 0;
     let Some(mut sink) = rq.sink() else {
         return Status::IoErr;
     };
-    let mut status = Status::Ok;
-    let mut verified = 0;
-    let moved = device.store.for_each(sector, bytes, |number, stored| {
-        let Some((data, tuple)) = stored else {
-            return sink.write(ZEROES.get(..interval.bytes()).ok_or(EIO)?);
+    let mut moved = device.store.read(sector, bytes, |first, len, stored| {
+        let Some(stored) = stored else {
+            return sink.write(ZEROES.get(..len).ok_or(EIO)?);
         };
-        verified += 1;
-        let expected = Expected::new(pi::lba_ref_tag(number));
-        if let Err(mismatch) = device.profile.verify(tuple, data, expected) {
-            device.counters.read_mismatches.add(1);
-            status = Status::Protection;
-            if device.log.allow() {
-                pr_err!(
-                    "{}: stored block {number}: {}\n",
-                    device.name,
-                    format_args!("{mismatch}")
-                );
+        if protection.mode != Mode::None {
+            let intervals = stored.data.chunks_exact(interval.bytes());
+            for ((number, data), metadata) in (first..)
+                .zip(intervals)
+                .zip(stored.metadata.chunks_exact(size))
+            {
+                if protection.is_unchecked(metadata) {
+                    continue;
+                }
+                verified += 1;
+                if let Err(mismatch) = protection.verify(number, data, metadata, checks) {
+                    device.counters.read_mismatches.add(1);
+                    status = Status::Protection;
+                    if device.log.allow() {
+                        pr_err!(
+                            "{}: stored block {number}: {}\n",
+                            &*device.name,
+                            format_args!("{mismatch}")
+                        );
+                    }
+                }
             }
         }
-        sink.write(data)
+        sink.write(stored.data)
     });
     device.counters.intervals_read.add(verified);
+    if checks.is_some() && moved.is_ok() {
+        moved = read_metadata(device, rq, sector, bytes);
+    }
     match moved {
         Ok(()) => status,
         Err(_) => Status::IoErr,
     }
+}
+
+/// Fills the metadata of `rq`.
+fn read_metadata(device: &Device, rq: &mut Request<Device>, sector: u64, bytes: usize) -> Result {
+    let mut sink = rq.integrity_sink().ok_or(EIO)?;
+    let protection = &device.protection;
+    let size = protection.metadata_size();
+    device
+        .store
+        .read(sector, bytes, |_, len, stored| match stored {
+            Some(stored) => sink.write(stored.metadata),
+            None => (0..protection.interval.count(len))
+                .try_for_each(|_| sink.write(ONES.get(..size).ok_or(EIO)?)),
+        })
 }

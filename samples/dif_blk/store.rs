@@ -2,10 +2,12 @@
 
 //! The sparse memory behind the disk.
 //!
-//! Data lies in pieces of [`Store::GRANULARITY`] bytes, each with the tuples of its protection
-//! intervals beside it. A piece exists from the first write to it until it is discarded.
+//! Data lies in pieces of [`Store::GRANULARITY`] bytes, each with the metadata of its protection intervals
+//! beside it. A piece exists from the first write to it until it is discarded. What was never written has
+//! zeroes, and metadata of ones only: tuples that are not to be checked.
 
-use crate::counters::Counters;
+use crate::{counters::Counters, protection::Interval};
+use core::ops::Range;
 use kernel::{
     alloc::AllocError,
     new_mutex,
@@ -13,54 +15,20 @@ use kernel::{
     sync::{Arc, Mutex},
     xarray::{AllocKind, XArray},
 };
-use pi::Tuple;
-use storage::block::{SECTOR_SHIFT, SECTOR_SIZE};
+use storage::block::SECTOR_SHIFT;
 
 /// Bytes in a piece.
 const PIECE: usize = Store::GRANULARITY as usize;
 
-/// Protection intervals in a piece when they are as short as can be.
-const MAX_INTERVALS: usize = PIECE / SECTOR_SIZE as usize;
-
-/// Length of a protection interval: a power of two from 512 to [`Store::GRANULARITY`] bytes.
-#[derive(Clone, Copy)]
-pub(crate) struct Interval {
-    shift: u32,
-}
-
-impl Interval {
-    pub(crate) fn new(bytes: u32) -> Self {
-        Self {
-            shift: bytes.trailing_zeros(),
-        }
-    }
-
-    pub(crate) fn bytes(self) -> usize {
-        1 << self.shift
-    }
-
-    /// How many there are in `bytes`.
-    pub(crate) fn count(self, bytes: usize) -> usize {
-        bytes >> self.shift
-    }
-
-    /// Number of the one that begins at `sector` (of 512 bytes).
-    pub(crate) fn at(self, sector: u64) -> u64 {
-        sector >> (self.shift - SECTOR_SHIFT)
-    }
-
-    /// The piece in which interval `number` lies, and its number there.
-    fn place(self, number: u64) -> (usize, usize) {
-        let shift = PIECE.trailing_zeros() - self.shift;
-        let piece = number >> shift;
-        (piece as usize, (number - (piece << shift)) as usize)
-    }
-}
+/// Metadata of what was never written.
+const UNWRITTEN: u8 = 0xff;
 
 /// Sparse memory, in protection intervals.
 #[pin_data]
 pub(crate) struct Store {
     interval: Interval,
+    /// Bytes for each interval.
+    metadata_size: usize,
     #[pin]
     pieces: XArray<Arc<Piece>>,
     /// Held while a piece is put into `pieces`: only one may come to be at an index.
@@ -75,32 +43,43 @@ pub(crate) struct Piece {
     content: Mutex<Content>,
 }
 
-/// Data and tuples of a piece.
-pub(crate) struct Content {
+/// Data and metadata of a piece.
+struct Content {
     data: KBox<[u8; PIECE]>,
-    tuples: [Tuple; MAX_INTERVALS],
-    /// One bit for each interval that was written.
-    written: u8,
+    metadata: KVec<u8>,
 }
 
-impl Content {
-    /// The data and the tuple of interval `n`, or `None` if it was never written.
-    fn get(&self, n: usize, interval: Interval) -> Option<(&[u8], &Tuple)> {
-        if self.written & (1 << n) == 0 {
-            return None;
-        }
-        let data = self.data.chunks_exact(interval.bytes()).nth(n)?;
-        Some((data, self.tuples.get(n)?))
-    }
+/// Intervals that lie together, to be changed.
+pub(crate) struct Run<'a> {
+    /// Number of the first.
+    pub(crate) first: u64,
+    pub(crate) data: &'a mut [u8],
+    pub(crate) metadata: &'a mut [u8],
+}
 
-    fn put(&mut self, n: usize, interval: Interval, data: &[u8], tuple: Tuple) {
-        let to = self.data.chunks_exact_mut(interval.bytes()).nth(n);
-        if let (Some(to), Some(slot)) = (to, self.tuples.get_mut(n)) {
-            to.copy_from_slice(data);
-            *slot = tuple;
-            self.written |= 1 << n;
+/// Intervals that lie together.
+pub(crate) struct Stored<'a> {
+    pub(crate) data: &'a [u8],
+    pub(crate) metadata: &'a [u8],
+}
+
+/// Where a part of a request is in a piece: bytes of it.
+struct Part {
+    piece: usize,
+    bytes: Range<usize>,
+}
+
+/// The parts of `bytes` from `sector` on.
+fn parts(sector: u64, bytes: usize) -> impl Iterator<Item = Part> {
+    let start = (sector << SECTOR_SHIFT) as usize;
+    let end = start + bytes;
+    (start / PIECE..end.div_ceil(PIECE)).map(move |piece| {
+        let base = piece * PIECE;
+        Part {
+            piece,
+            bytes: start.max(base) - base..end.min(base + PIECE) - base,
         }
-    }
+    })
 }
 
 /// The pieces that a run of intervals lies in.
@@ -108,20 +87,9 @@ impl Content {
 /// A piece that is discarded meanwhile is no longer part of the store: what is written to it is lost,
 /// as if the discard had come after.
 pub(crate) struct Span {
-    first: u64,
-    interval: Interval,
+    sector: u64,
+    bytes: usize,
     pieces: KVec<Arc<Piece>>,
-}
-
-impl Span {
-    /// Stores the `n`th interval of the span. May sleep.
-    pub(crate) fn put(&self, n: usize, data: &[u8], tuple: Tuple) {
-        let (first, _) = self.interval.place(self.first);
-        let (piece, place) = self.interval.place(self.first + n as u64);
-        if let Some(piece) = self.pieces.get(piece - first) {
-            piece.content.lock().put(place, self.interval, data, tuple);
-        }
-    }
 }
 
 impl Store {
@@ -129,80 +97,123 @@ impl Store {
     pub(crate) const GRANULARITY: u32 = 4096;
 
     /// An empty store.
-    pub(crate) fn new(interval: Interval) -> impl PinInit<Self> {
+    pub(crate) fn new(interval: Interval, metadata_size: usize) -> impl PinInit<Self> {
         pin_init!(Self {
             interval,
+            metadata_size,
             pieces <- XArray::new(AllocKind::Alloc),
             create <- new_mutex!(()),
         })
     }
 
-    pub(crate) fn interval(&self) -> Interval {
-        self.interval
+    /// Number of the first interval of a part, and where in the piece's metadata theirs is.
+    fn place(&self, part: &Part) -> (u64, Range<usize>) {
+        let in_piece = self.interval.count(PIECE);
+        let first = self.interval.count(part.bytes.start);
+        let end = self.interval.count(part.bytes.end);
+        (
+            (part.piece * in_piece + first) as u64,
+            first * self.metadata_size..end * self.metadata_size,
+        )
+    }
+
+    fn change(&self, piece: &Piece, part: Part, f: &mut impl FnMut(Run<'_>) -> Result) -> Result {
+        let (first, metadata) = self.place(&part);
+        let mut content = piece.content.lock();
+        let Content {
+            data,
+            metadata: all,
+        } = &mut *content;
+        f(Run {
+            first,
+            data: data.get_mut(part.bytes).ok_or(EIO)?,
+            metadata: all.get_mut(metadata).ok_or(EIO)?,
+        })
+    }
+
+    /// Has `f` change `bytes` from `sector` on, piece by piece; there is memory for each when it is called.
+    /// `ENOMEM`, or what `f` says. May sleep.
+    pub(crate) fn write(
+        &self,
+        counters: &Counters,
+        sector: u64,
+        bytes: usize,
+        mut f: impl FnMut(Run<'_>) -> Result,
+    ) -> Result {
+        for part in parts(sector, bytes) {
+            let piece = self.piece_or_new(counters, part.piece)?;
+            self.change(&piece, part, &mut f)?;
+        }
+        Ok(())
     }
 
     /// Makes sure that there is memory for `bytes` from `sector` on. `ENOMEM`. May sleep.
     pub(crate) fn reserve(&self, counters: &Counters, sector: u64, bytes: usize) -> Result<Span> {
-        let start = (sector << SECTOR_SHIFT) as usize;
         let mut pieces = KVec::with_capacity(bytes / PIECE + 2, GFP_KERNEL)?;
-        for index in start / PIECE..(start + bytes).div_ceil(PIECE) {
-            pieces.push(self.piece_or_new(counters, index)?, GFP_KERNEL)?;
+        for part in parts(sector, bytes) {
+            pieces.push(self.piece_or_new(counters, part.piece)?, GFP_KERNEL)?;
         }
         Ok(Span {
-            first: self.interval.at(sector),
-            interval: self.interval,
+            sector,
+            bytes,
             pieces,
         })
     }
 
-    /// Calls `f` for each interval of `bytes` from `sector` on, in order, with its number, and its
-    /// data and tuple if it was written. May sleep, `f` too.
-    pub(crate) fn for_each(
+    /// Has `f` change what a span is for, likewise.
+    pub(crate) fn write_reserved(
+        &self,
+        span: &Span,
+        mut f: impl FnMut(Run<'_>) -> Result,
+    ) -> Result {
+        for (part, piece) in parts(span.sector, span.bytes).zip(&span.pieces) {
+            self.change(piece, part, &mut f)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `f` for `bytes` from `sector` on, piece by piece, with the number of the first interval, how many
+    /// bytes, and what is stored, if something is. May sleep.
+    pub(crate) fn read(
         &self,
         sector: u64,
         bytes: usize,
-        mut f: impl FnMut(u64, Option<(&[u8], &Tuple)>) -> Result,
+        mut f: impl FnMut(u64, usize, Option<Stored<'_>>) -> Result,
     ) -> Result {
-        let mut number = self.interval.at(sector);
-        let end = number + self.interval.count(bytes) as u64;
-        while number < end {
-            let (index, _) = self.interval.place(number);
-            let piece = self.piece(index);
-            let content = piece.as_ref().map(|piece| piece.content.lock());
-            while number < end {
-                let (at, n) = self.interval.place(number);
-                if at != index {
-                    break;
+        for part in parts(sector, bytes) {
+            let (first, metadata) = self.place(&part);
+            let len = part.bytes.len();
+            match self.piece(part.piece) {
+                None => f(first, len, None)?,
+                Some(piece) => {
+                    let content = piece.content.lock();
+                    let stored = Stored {
+                        data: content.data.get(part.bytes).ok_or(EIO)?,
+                        metadata: content.metadata.get(metadata).ok_or(EIO)?,
+                    };
+                    f(first, len, Some(stored))?;
                 }
-                let stored = content
-                    .as_ref()
-                    .and_then(|content| content.get(n, self.interval));
-                f(number, stored)?;
-                number += 1;
             }
         }
         Ok(())
     }
 
-    /// Forgets `bytes` from `sector` on: they read as zeroes. May sleep.
+    /// Forgets `bytes` from `sector` on. May sleep.
     pub(crate) fn discard(&self, counters: &Counters, sector: u64, bytes: usize) {
-        let start = (sector << SECTOR_SHIFT) as usize;
-        let end = start + bytes;
-        for index in start / PIECE..end.div_ceil(PIECE) {
-            let base = index * PIECE;
-            if start <= base && base + PIECE <= end {
+        for part in parts(sector, bytes) {
+            if part.bytes.len() == PIECE {
                 // The lock is gone again before the memory is freed.
-                let piece = self.pieces.lock().remove(index);
+                let piece = self.pieces.lock().remove(part.piece);
                 if piece.is_some() {
                     counters.stored_bytes.sub(PIECE);
                 }
-            } else if let Some(piece) = self.piece(index) {
-                let from = start.max(base) - base;
-                let to = end.min(base + PIECE) - base;
-                let mut content = piece.content.lock();
-                for n in self.interval.count(from)..self.interval.count(to) {
-                    content.written &= !(1 << n);
-                }
+            } else if let Some(piece) = self.piece(part.piece) {
+                // What it changes is there.
+                let _ = self.change(&piece, part, &mut |run: Run<'_>| {
+                    run.data.fill(0);
+                    run.metadata.fill(UNWRITTEN);
+                    Ok(())
+                });
             }
         }
     }
@@ -219,10 +230,10 @@ impl Store {
         if let Some(piece) = self.piece(index) {
             return Ok(piece);
         }
+        let metadata = self.interval.count(PIECE) * self.metadata_size;
         let content = Content {
             data: zeroed_piece()?,
-            tuples: [Tuple::default(); MAX_INTERVALS],
-            written: 0,
+            metadata: KVec::from_elem(UNWRITTEN, metadata, GFP_KERNEL)?,
         };
         let piece = Arc::pin_init(
             pin_init!(Piece { content <- new_mutex!(content) }),

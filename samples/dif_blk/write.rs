@@ -2,130 +2,411 @@
 
 //! Writes: protection information at submit, a window, the transfer, and the check.
 //!
-//! At submit the live pages are read once: what was read is kept, and the guards are those of what
-//! was kept, so both are of the same moment. At transfer the live pages are read again. A byte that
-//! differs is a violation, even in the one case in 65536 in which the guard is the same.
+//! Without a window, data goes from the live pages to the store, and its tuples are made from what is there
+//! then. With one, the live pages are read once at submit: guards are those of what was read, and what was
+//! read is kept, if [`Key::KeepCopy`] says so. Until the transfer the live pages are compared with it, as
+//! often as is asked for, and once more at the transfer. A byte that differs is a violation, even in the one
+//! case in 65536 in which the guard is the same. Where nothing was kept, guards are compared.
 
-use crate::{config::OnViolation, device::Device, violation::Violation};
+use crate::{
+    device::{Device, Phase},
+    protection::{Interval, Mode},
+    settings::{Key, FAIL},
+    store::{Run, Span},
+    time::Way,
+    violation::{self, Circumstances, Seen, Violation},
+};
 use kernel::{
     prelude::*,
-    time::{Instant, Monotonic},
+    sync::Arc,
+    time::{ClockSource, Delta, Instant, Monotonic},
 };
-use pi::Tuple;
-use storage::block::{
-    mq::Busy,
-    request::{Command, IdleRequest, Request},
-    status::Status,
-    SECTOR_SHIFT,
+use storage::{
+    block::{
+        bio::Source,
+        mq::Busy,
+        request::{Command, IdleRequest, Request},
+        status::Status,
+    },
+    task::Task,
 };
 
 /// A write as it was when it was submitted.
 pub(crate) struct Submitted {
     at: Instant<Monotonic>,
-    bytes: KVVec<u8>,
-    tuples: KVVec<Tuple>,
-    /// Room for one interval at a time, as it is at transfer.
-    transferred: KVec<u8>,
+    /// The data, if it is kept.
+    copy: Option<KVVec<u8>>,
+    metadata: KVVec<u8>,
+    /// Room for what one piece of the store has.
+    room: KVec<u8>,
+    /// One for each interval: whether it was found changed.
+    changed: KVec<bool>,
     /// Where it goes. Reserved now, since the transfer can't wait for memory.
-    span: crate::store::Span,
+    span: Arc<Span>,
+    /// From one look at the pages to the next.
+    step: Delta,
+    looks_left: u64,
+    looks: u64,
+    task: Task,
 }
 
 impl Submitted {
-    /// Reads the live pages of `command`. Fails if memory is short. May sleep.
-    fn new(device: &Device, command: &Command) -> Result<Self> {
-        let at = Instant::now();
+    /// Memory for `command` in its window. May sleep.
+    fn new(device: &Device, command: &Command, window: Delta) -> Result<Self> {
         let len = command.bytes();
-        let interval = device.store.interval();
-        let first = interval.at(command.sector());
-
-        let mut bytes = KVVec::from_elem(0, len, GFP_KERNEL)?;
-        command.source().ok_or(EIO)?.read(&mut bytes)?;
-        let mut tuples = KVVec::with_capacity(interval.count(len), GFP_KERNEL)?;
-        for (number, data) in (first..).zip(bytes.chunks_exact(interval.bytes())) {
-            let ref_tag = pi::lba_ref_tag(number);
-            tuples.push(device.profile.generate(data, 0, ref_tag), GFP_KERNEL)?;
-        }
+        let protection = &device.protection;
+        let protects = protection.mode != Mode::None;
+        let intervals = protection.interval.count(len);
+        let keeps = protects && device.settings.get(Key::KeepCopy) != 0;
+        let looks = if protects {
+            device.settings.get(Key::Samples)
+        } else {
+            0
+        };
+        let step = window.as_nanos() / i64::try_from(looks + 1)?;
         Ok(Self {
-            at,
-            bytes,
-            tuples,
-            transferred: KVec::from_elem(0, interval.bytes(), GFP_KERNEL)?,
-            span: device
-                .store
-                .reserve(&device.counters, command.sector(), len)?,
+            at: Instant::now(),
+            copy: keeps
+                .then(|| KVVec::from_elem(0, len, GFP_KERNEL))
+                .transpose()?,
+            metadata: KVVec::from_elem(0, intervals * protection.metadata_size(), GFP_KERNEL)?,
+            room: KVec::from_elem(0, Interval::LONGEST, GFP_KERNEL)?,
+            changed: KVec::from_elem(false, if protects { intervals } else { 0 }, GFP_KERNEL)?,
+            span: Arc::new(
+                device
+                    .store
+                    .reserve(&device.counters, command.sector(), len)?,
+                GFP_KERNEL,
+            )?,
+            step: Delta::from_nanos(step),
+            looks_left: looks,
+            looks,
+            task: Task::current(),
         })
+    }
+
+    /// Reads the live pages: what is kept of them, and the guards.
+    fn read(&mut self, device: &Device, rq: &Request<Device>) -> Result<Status> {
+        self.at = Instant::now();
+        let protection = &device.protection;
+        let (interval, size) = (protection.interval, protection.metadata_size());
+        if protection.mode == Mode::Dix {
+            rq.integrity_source().ok_or(EIO)?.read(&mut self.metadata)?;
+        }
+        let mut source = rq.source().ok_or(EIO)?;
+        if let Some(copy) = &mut self.copy {
+            source.read(copy)?;
+        }
+        let mut number = interval.at(rq.sector());
+        let mut status = Status::Ok;
+        for (n, metadata) in self.metadata.chunks_exact_mut(size.max(1)).enumerate() {
+            let data = match &self.copy {
+                Some(copy) => copy.chunks_exact(interval.bytes()).nth(n).ok_or(EIO)?,
+                None => {
+                    let room = self.room.get_mut(..interval.bytes()).ok_or(EIO)?;
+                    source.read(room)?;
+                    room
+                }
+            };
+            match protection.mode {
+                Mode::Dix => {
+                    if !is_right(device, rq, number, data, metadata) {
+                        status = Status::Protection;
+                    }
+                }
+                Mode::None | Mode::Dif => protection.generate(number, data, metadata),
+            }
+            number += 1;
+        }
+        Ok(status)
+    }
+
+    /// What was kept of interval `n`.
+    fn was(&self, interval: Interval, n: usize) -> Option<&[u8]> {
+        self.copy
+            .as_deref()
+            .and_then(|copy| copy.chunks_exact(interval.bytes()).nth(n))
+    }
+
+    /// Whether interval `n`, the next of `live`, has changed, which is reported once. If it has, or nothing was
+    /// kept, `now` is what it is now.
+    fn has_changed(
+        &mut self,
+        device: &Device,
+        rq: &Request<Device>,
+        n: usize,
+        live: &mut Source<'_>,
+        now: &mut [u8],
+    ) -> Result<bool> {
+        let interval = device.protection.interval;
+        let size = device.protection.metadata_size();
+        let metadata = self.metadata.get(n * size..(n + 1) * size).ok_or(EIO)?;
+        let was = self.was(interval, n);
+        let differs = match was {
+            Some(was) => {
+                let differs = live.differs(was)?;
+                if differs || self.changed.get(n) == Some(&true) {
+                    // Once more; it may be another now.
+                    let mut again = rq.source().ok_or(EIO)?;
+                    again.skip(n * interval.bytes())?;
+                    again.read(now)?;
+                }
+                differs
+            }
+            None => {
+                live.read(now)?;
+                device.protection.guard_of(now, metadata) != device.protection.guard(metadata)
+            }
+        };
+        let known = self.changed.get(n).copied().unwrap_or_default();
+        if differs && !known {
+            let protection = &device.protection;
+            let circumstances = Circumstances {
+                number: device.counters.violation(),
+                time_ns: Monotonic::ktime_get(),
+                sector: rq.sector() + interval.sector(n as u64),
+                request: violation::Request {
+                    sector: rq.sector(),
+                    bytes: rq.bytes(),
+                },
+                guard: (
+                    protection.guard(metadata),
+                    protection.guard_of(now, metadata),
+                ),
+                task: self.task,
+                seen: Seen {
+                    after_submit: self.at.elapsed(),
+                    look: self.looks - self.looks_left,
+                    looks: self.looks + 1,
+                },
+            };
+            let violation = Violation::new(circumstances, was, now, |byte| {
+                rq.origin(n * interval.bytes() + byte)
+            });
+            if device.log.allow() {
+                violation.log(&device.name);
+            }
+            if !device.records.push(violation) {
+                device.counters.records_dropped.add(1);
+            }
+            *self.changed.get_mut(n).ok_or(EIO)? = true;
+        }
+        Ok(differs || known)
+    }
+
+    /// Looks whether the live pages are as they were, and reports what is not.
+    fn look(&mut self, device: &Device, rq: &Request<Device>) -> Result {
+        if let Some(copy) = &self.copy {
+            if !rq.source().ok_or(EIO)?.differs(copy)? {
+                return Ok(());
+            }
+        }
+        let mut live = rq.source().ok_or(EIO)?;
+        let mut room = core::mem::take(&mut self.room);
+        let now = room
+            .get_mut(..device.protection.interval.bytes())
+            .ok_or(EIO)?;
+        for n in 0..self.changed.len() {
+            self.has_changed(device, rq, n, &mut live, now)?;
+        }
+        self.room = room;
+        Ok(())
+    }
+
+    /// Moves the data of a run, the next of `live`, whose first interval is `n`th of the request, and checks it.
+    fn store(
+        &mut self,
+        device: &Device,
+        rq: &Request<Device>,
+        n: usize,
+        live: &mut Source<'_>,
+        run: Run<'_>,
+    ) -> Result {
+        let protection = &device.protection;
+        let (interval, size) = (protection.interval, protection.metadata_size());
+        let count = interval.count(run.data.len());
+        let start = n * interval.bytes();
+        let is_known = |changed: &KVec<bool>| {
+            changed
+                .get(n..n + count)
+                .is_none_or(|changed| changed.contains(&true))
+        };
+        if let (Some(copy), false) = (&self.copy, is_known(&self.changed)) {
+            let was = copy.get(start..start + run.data.len()).ok_or(EIO)?;
+            if !live.differs(was)? {
+                let metadata = self.metadata.get(n * size..(n + count) * size).ok_or(EIO)?;
+                run.data.copy_from_slice(was);
+                run.metadata.copy_from_slice(metadata);
+                return Ok(());
+            }
+        } else {
+            live.skip(run.data.len())?;
+        }
+        let mut live = rq.source().ok_or(EIO)?;
+        live.skip(start)?;
+        let mut room = core::mem::take(&mut self.room);
+        let now = room.get_mut(..interval.bytes()).ok_or(EIO)?;
+        let intervals = run.data.chunks_exact_mut(interval.bytes());
+        let all = intervals.zip(run.metadata.chunks_exact_mut(size));
+        for ((n, number), (data, metadata)) in (n..).zip(run.first..).zip(all) {
+            let has_changed = self.has_changed(device, rq, n, &mut live, now)?;
+            if !has_changed {
+                data.copy_from_slice(self.was(interval, n).unwrap_or(now));
+            } else if device.settings.get(Key::OnViolation) == FAIL {
+                continue;
+            } else {
+                data.copy_from_slice(now);
+            }
+            let submitted = self.metadata.get(n * size..(n + 1) * size).ok_or(EIO)?;
+            metadata.copy_from_slice(submitted);
+            if has_changed {
+                protection.amend(number, data, metadata);
+            }
+        }
+        self.room = room;
+        Ok(())
     }
 }
 
-/// Takes a write on and begins its window.
+/// Whether the metadata that a request brought goes with its data. If not, it is counted and logged.
+fn is_right(
+    device: &Device,
+    rq: &Request<Device>,
+    number: u64,
+    data: &[u8],
+    metadata: &[u8],
+) -> bool {
+    let Err(mismatch) = device
+        .protection
+        .verify(number, data, metadata, rq.integrity())
+    else {
+        return true;
+    };
+    device.counters.write_mismatches.add(1);
+    if device.log.allow() {
+        pr_err!(
+            "{}: written block {number}: {}\n",
+            &*device.name,
+            format_args!("{mismatch}")
+        );
+    }
+    false
+}
+
+/// Takes a write on, and begins its window if there is one.
 pub(crate) fn submit<'a>(
     device: &Device,
     rq: IdleRequest<'a, Device>,
 ) -> Result<(), Busy<'a, Device>> {
-    let Ok(submitted) = Submitted::new(device, &rq) else {
+    let window = device.clock.window(&device.settings);
+    // With tuples from outside, nothing may be stored before they were checked.
+    if window.is_zero() && device.protection.mode != Mode::Dix {
+        return match store(device, &rq) {
+            Ok(()) => {
+                device.end(rq.start(None), Way::Write, Status::Ok);
+                Ok(())
+            }
+            Err(error) if error == ENOMEM => Err(Busy(rq)),
+            Err(_) => {
+                rq.start(None).end(Status::IoErr);
+                Ok(())
+            }
+        };
+    }
+    let Ok(mut submitted) = Submitted::new(device, &rq, window) else {
         return Err(Busy(rq));
     };
-    let rq = rq.start(Some(submitted));
-    if device.window.is_zero() {
-        transfer(device, rq);
+    // Only from here on are reference tags those of the disk.
+    let mut rq = rq.start(None);
+    match submitted.read(device, &rq) {
+        Ok(Status::Ok) => {}
+        Ok(status) => {
+            device.end(rq, Way::Write, status);
+            return Ok(());
+        }
+        Err(_) => {
+            rq.end(Status::IoErr);
+            return Ok(());
+        }
+    }
+    if window.is_zero() {
+        transfer(device, rq, submitted);
     } else {
-        rq.defer(device.window);
+        let step = submitted.step;
+        *rq.data_mut() = Some(Phase::Window(submitted));
+        rq.defer(step);
     }
     Ok(())
 }
 
-/// The window is over: moves the data, checks it and ends the request. May sleep.
-pub(crate) fn transfer(device: &Device, mut rq: Request<Device>) {
-    let status = match rq.data_mut().take() {
-        Some(submitted) => check_and_store(device, &rq, submitted),
-        None => Err(EIO),
-    };
-    rq.end(status.unwrap_or(Status::IoErr));
+/// From the live pages to the store.
+fn store(device: &Device, command: &Command) -> Result {
+    let mut source = command.source().ok_or(EIO)?;
+    let protection = &device.protection;
+    device.store.write(
+        &device.counters,
+        command.sector(),
+        command.bytes(),
+        |run: Run<'_>| {
+            source.read(run.data)?;
+            if protection.mode == Mode::Dif {
+                protection.generate(run.first, run.data, run.metadata);
+            }
+            Ok(())
+        },
+    )
 }
 
-fn check_and_store(device: &Device, rq: &Request<Device>, submitted: Submitted) -> Result<Status> {
-    let Submitted {
-        at,
-        bytes,
-        tuples,
-        mut transferred,
-        span,
-    } = submitted;
-    let interval = device.store.interval();
-    let mut source = rq.source().ok_or(EIO)?;
-    let mut status = Status::Ok;
+/// A part of the window is over. May sleep.
+pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: Submitted) {
+    let Some(left) = submitted.looks_left.checked_sub(1) else {
+        return transfer(device, rq, submitted);
+    };
+    submitted.looks_left = left;
+    // What can't be read now can't be read at the transfer.
+    let _ = submitted.look(device, &rq);
+    let step = submitted.step;
+    *rq.data_mut() = Some(Phase::Window(submitted));
+    rq.defer(step);
+}
 
-    for (n, (was, tuple)) in bytes.chunks_exact(interval.bytes()).zip(tuples).enumerate() {
-        source.read(&mut transferred)?;
-        if was == &transferred[..] {
-            span.put(n, was, tuple);
-            continue;
-        }
-
-        let after = at.elapsed();
-        let offset = n * interval.bytes();
-        let now = device.profile.generate(&transferred, 0, tuple.ref_tag);
-        device.counters.violation();
-        if device.log.allow() {
-            let violation = Violation::new(was, &transferred, |byte| rq.origin(offset + byte));
-            pr_warn!(
-                "{}: page changed in flight: sector {}, {violation}, guard {:#06x} -> {:#06x}, {} us after submit\n",
-                device.name,
-                rq.sector() + (offset >> SECTOR_SHIFT) as u64,
-                tuple.guard,
-                now.guard,
-                after.as_micros_ceil()
-            );
-        }
-        match device.on_violation {
-            OnViolation::Fail => status = Status::Protection,
-            OnViolation::Report => span.put(n, &transferred, now),
-        }
+/// The window is over: checks the data, moves it and ends the request. May sleep.
+fn transfer(device: &Device, rq: Request<Device>, submitted: Submitted) {
+    match check_and_store(device, &rq, submitted) {
+        Ok(status) => device.end(rq, Way::Write, status),
+        Err(_) => rq.end(Status::IoErr),
     }
+}
+
+fn check_and_store(
+    device: &Device,
+    rq: &Request<Device>,
+    mut submitted: Submitted,
+) -> Result<Status> {
+    let protection = &device.protection;
+    if protection.mode == Mode::None {
+        let mut source = rq.source().ok_or(EIO)?;
+        device
+            .store
+            .write_reserved(&submitted.span, |run| source.read(run.data))?;
+        return Ok(Status::Ok);
+    }
+    let interval = protection.interval;
+    let span = submitted.span.clone();
+    let mut live = rq.source().ok_or(EIO)?;
+    let mut n = 0;
+    device.store.write_reserved(&span, |run| {
+        let count = interval.count(run.data.len());
+        submitted.store(device, rq, n, &mut live, run)?;
+        n += count;
+        Ok(())
+    })?;
     device.counters.writes_checked.add(1);
-    device
-        .counters
-        .intervals_checked
-        .add(interval.count(bytes.len()));
-    Ok(status)
+    device.counters.intervals_checked.add(n);
+    let fails = device.settings.get(Key::OnViolation) == FAIL;
+    Ok(if fails && submitted.changed.contains(&true) {
+        Status::Protection
+    } else {
+        Status::Ok
+    })
 }

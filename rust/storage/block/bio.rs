@@ -64,6 +64,21 @@ impl<'a> Segment<'a> {
         )
     }
 
+    fn state(&self) -> PageState {
+        // SAFETY: `page` is a live page by the type's invariant; any kind will do.
+        let flags = unsafe { bindings::storage_page_state(self.page) };
+        let is = |flag| flags & flag != 0;
+        PageState {
+            dirty: is(bindings::storage_page_state_STORAGE_PAGE_DIRTY),
+            locked: is(bindings::storage_page_state_STORAGE_PAGE_LOCKED),
+            writeback: is(bindings::storage_page_state_STORAGE_PAGE_WRITEBACK),
+            mapped: is(bindings::storage_page_state_STORAGE_PAGE_MAPPED),
+            pinned: is(bindings::storage_page_state_STORAGE_PAGE_PINNED),
+            anonymous: is(bindings::storage_page_state_STORAGE_PAGE_ANON),
+            direct: false,
+        }
+    }
+
     fn origin(&self) -> Origin {
         // Keeps the memory of an inode that is being evicted, as a path walk does.
         let _rcu = rcu::read_lock();
@@ -83,11 +98,12 @@ impl<'a> Segment<'a> {
         // SAFETY: As above, `host` being the inode around the mapping. The superblock of an inode that
         // was there when the grace period began is freed after one of its own; its `s_id` doesn't
         // change once it is mounted.
-        let (ino, mode, fs) = unsafe {
+        let (ino, mode, fs, dev) = unsafe {
             (
                 ptr::read_volatile(&raw const (*host).i_ino),
                 ptr::read_volatile(&raw const (*host).i_mode),
                 ptr::read_volatile(&raw const (*(*host).i_sb).s_id),
+                ptr::read_volatile(&raw const (*(*host).i_sb).s_dev),
             )
         };
         // SAFETY: `page` is a live page that is, or just was, in a page cache.
@@ -98,10 +114,43 @@ impl<'a> Segment<'a> {
         } else {
             Origin::File {
                 fs: FsId(fs),
+                dev: Dev(dev),
                 ino,
                 offset,
             }
         }
+    }
+}
+
+/// What a page is like, at some moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PageState {
+    /// `folio_test_dirty()`
+    pub dirty: bool,
+    /// `folio_test_locked()`
+    pub locked: bool,
+    /// `folio_test_writeback()`
+    pub writeback: bool,
+    /// A process has it in its address space. `folio_mapped()`
+    pub mapped: bool,
+    /// Somebody may write to it by DMA, or as if. `folio_maybe_dma_pinned()`
+    pub pinned: bool,
+    /// It is a process's memory, and no file's. `folio_test_anon()`
+    pub anonymous: bool,
+    /// It was pinned for direct I/O, by this request. `BIO_PAGE_PINNED`
+    pub direct: bool,
+}
+
+/// The number of a device, or of a filesystem that is on none.
+///
+/// C: `dev_t`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Dev(bindings::dev_t);
+
+/// As major:minor.
+impl fmt::Display for Dev {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0 >> 20, self.0 & ((1 << 20) - 1))
     }
 }
 
@@ -133,6 +182,8 @@ pub enum Origin {
     File {
         /// The filesystem, which need not be on the disk that the request is for.
         fs: FsId,
+        /// Its number.
+        dev: Dev,
         /// Inode number.
         ino: u64,
         /// Offset in the file, in bytes.
@@ -148,13 +199,25 @@ pub enum Origin {
     None,
 }
 
-/// The segments of a request, in order.
+/// What of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payload {
+    /// The data.
+    Data,
+    /// The metadata that goes with it, if any does. C: `struct bio_integrity_payload`.
+    Integrity,
+}
+
+/// The segments of a request's payload, in order.
 ///
 /// # Invariants
 ///
-/// `bio` is null or a bio of a request that the driver owns for `'a`; `iter` is a position in it.
+/// `bio` is null or a bio of a request that the driver owns for `'a`; `iter` is a position in `bvecs`, which
+/// are those of its payload.
 pub(super) struct Segments<'a> {
-    bio: *const bindings::bio,
+    payload: Payload,
+    bio: *mut bindings::bio,
+    bvecs: *const bindings::bio_vec,
     iter: bindings::bvec_iter,
     _request: PhantomData<&'a ()>,
 }
@@ -164,11 +227,13 @@ impl Segments<'_> {
     ///
     /// `rq` is a request with data (or none at all: then there are no segments) that the driver
     /// owns for the lifetime of the result.
-    pub(super) unsafe fn new(rq: *const bindings::request) -> Self {
+    pub(super) unsafe fn new(rq: *const bindings::request, payload: Payload) -> Self {
         // SAFETY: `rq` is valid by the caller's promise, and its list of bios is the driver's.
         let bio = unsafe { (*rq).bio };
         let mut segments = Segments {
+            payload,
             bio,
+            bvecs: ptr::null(),
             iter: pin_init::zeroed(),
             _request: PhantomData,
         };
@@ -177,12 +242,29 @@ impl Segments<'_> {
         segments
     }
 
-    fn enter(&mut self, bio: *const bindings::bio) {
+    fn enter(&mut self, bio: *mut bindings::bio) {
         self.bio = bio;
-        if !bio.is_null() {
-            // SAFETY: `bio` is live by the type's invariant; the block layer doesn't move its
-            // iterator while the driver owns the request.
-            self.iter = unsafe { (*bio).bi_iter };
+        if bio.is_null() {
+            return;
+        }
+        // SAFETY: `bio` is live by the type's invariant; the block layer doesn't move its iterators while
+        // the driver owns the request, and a bio keeps its integrity payload until it ends.
+        unsafe {
+            match self.payload {
+                Payload::Data => {
+                    self.iter = (*bio).bi_iter;
+                    self.bvecs = (*bio).bi_io_vec;
+                }
+                Payload::Integrity => {
+                    let integrity = bindings::storage_bio_integrity(bio);
+                    if integrity.is_null() {
+                        self.iter = pin_init::zeroed();
+                    } else {
+                        self.iter = (*integrity).bip_iter;
+                        self.bvecs = (*integrity).bip_vec;
+                    }
+                }
+            }
         }
     }
 }
@@ -200,12 +282,13 @@ impl<'a> Iterator for Segments<'a> {
             return None;
         }
         let mut bvec: bindings::bio_vec = pin_init::zeroed();
-        // SAFETY: `bio` is live and `iter` a position in it that is not the end, by the type's
-        // invariant and the loop above.
-        unsafe { bindings::storage_bio_iter_iovec(self.bio, &self.iter, &mut bvec) };
-        // SAFETY: As above, and `bv_len` is what is left of the bio at most.
-        unsafe { bindings::storage_bio_advance_iter_single(self.bio, &mut self.iter, bvec.bv_len) };
-        // INVARIANT: `bio_iter_iovec()` cuts at page boundaries.
+        // SAFETY: `iter` is a position in `bvecs` that is not the end, by the type's invariant and the
+        // loop above; it advances by what is left of the payload at most.
+        unsafe {
+            bindings::storage_bvec_iter_bvec(self.bvecs, &self.iter, &mut bvec);
+            bindings::storage_bvec_iter_advance_single(self.bvecs, &mut self.iter, bvec.bv_len);
+        }
+        // INVARIANT: `bvec_iter_bvec()` cuts at page boundaries.
         Some(Segment {
             page: bvec.bv_page,
             offset: bvec.bv_offset as usize,
@@ -270,6 +353,40 @@ impl<'a> Source<'a> {
     }
 }
 
+impl Source<'_> {
+    /// Passes over the next `len` bytes. `EIO` if the request has fewer.
+    pub fn skip(&mut self, len: usize) -> Result {
+        let mut rest = len;
+        while rest > 0 {
+            rest -= self.0.take(rest).ok_or(EIO)?.len;
+        }
+        Ok(())
+    }
+
+    /// Whether the next `expected.len()` bytes of the pages are others than these, now. `EIO` if the request
+    /// has fewer.
+    pub fn differs(&mut self, expected: &[u8]) -> Result<bool> {
+        let mut rest = expected;
+        let mut differs = false;
+        while !rest.is_empty() {
+            let piece = self.0.take(rest.len()).ok_or(EIO)?;
+            let (expected, after) = rest.split_at_checked(piece.len).ok_or(EIO)?;
+            // What is left is passed over.
+            differs = differs
+                || piece.map(|page| {
+                    // SAFETY: `expected` is `piece.len` bytes long, and the mapped page is valid for reads of
+                    // as many. The bytes are read by C code and may be any, and change.
+                    unsafe {
+                        bindings::storage_memcmp(page.cast(), expected.as_ptr().cast(), piece.len)
+                            != 0
+                    }
+                });
+            rest = after;
+        }
+        Ok(differs)
+    }
+}
+
 /// The data of a read request, filled from its start to its end.
 pub struct Sink<'a>(Cursor<'a>);
 
@@ -297,15 +414,54 @@ impl<'a> Sink<'a> {
     }
 }
 
-/// Whose the byte at `index` of `segments` is.
-pub(super) fn origin(segments: Segments<'_>, index: usize) -> Origin {
+/// What is to be checked of metadata.
+///
+/// C: `bip_flags` and `app_tag` of `struct bio_integrity_payload`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checks {
+    /// `BIP_CHECK_GUARD`
+    pub guard: bool,
+    /// `BIP_CHECK_REFTAG`
+    pub ref_tag: bool,
+    /// The application tag that is expected. `BIP_CHECK_APPTAG`
+    pub app_tag: Option<u16>,
+}
+
+/// # Safety
+///
+/// `bio` is null or that of a request that the driver owns.
+pub(super) unsafe fn checks(bio: *mut bindings::bio) -> Option<Checks> {
+    if bio.is_null() {
+        return None;
+    }
+    // SAFETY: As the caller says: the bio and its payload are there until the request ends.
+    unsafe {
+        let integrity = bindings::storage_bio_integrity(bio).as_ref()?;
+        let flags = c_uint::from(integrity.bip_flags);
+        Some(Checks {
+            guard: flags & bindings::bip_flags_BIP_CHECK_GUARD != 0,
+            ref_tag: flags & bindings::bip_flags_BIP_CHECK_REFTAG != 0,
+            app_tag: (flags & bindings::bip_flags_BIP_CHECK_APPTAG != 0)
+                .then_some(integrity.app_tag),
+        })
+    }
+}
+
+/// Whose the byte at `index` of `segments` is, and what its page is like now.
+pub(super) fn origin(mut segments: Segments<'_>, index: usize) -> (Origin, PageState) {
     let mut skip = index;
-    for segment in segments {
+    while let Some(segment) = segments.next() {
         if skip < segment.len {
             let (_, at) = segment.split_at(skip);
-            return at.origin();
+            // SAFETY: The bio that the segment is of: live, by the type's invariant.
+            let flags = unsafe { (*segments.bio).bi_flags };
+            let state = PageState {
+                direct: u32::from(flags) & 1 << bindings::BIO_PAGE_PINNED != 0,
+                ..at.state()
+            };
+            return (at.origin(), state);
         }
         skip -= segment.len;
     }
-    Origin::None
+    (Origin::None, PageState::default())
 }

@@ -19,6 +19,36 @@ use kernel::{page::PAGE_SIZE, prelude::*};
 /// ```
 pub struct QueueLimits(bindings::queue_limits);
 
+/// The checksum of guard tags.
+///
+/// C: `enum blk_integrity_checksum`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// CRC-16/T10-DIF.
+    Crc,
+    /// The internet checksum.
+    Ip,
+    /// CRC-64/NVME, with tuples of 16 bytes.
+    Crc64,
+}
+
+/// The metadata of a disk.
+///
+/// C: `struct blk_integrity`.
+#[derive(Clone, Copy, Debug)]
+pub struct Integrity {
+    /// Of the tuple in it, if there is one.
+    pub checksum: Option<Checksum>,
+    /// Whether its reference tag is that of the place.
+    pub ref_tag: bool,
+    /// Bytes for each interval.
+    pub metadata_size: u8,
+    /// Where in them the tuple is.
+    pub pi_offset: u8,
+    /// Bytes of an interval: a power of two, 512 at least and a logical block at most.
+    pub interval: u32,
+}
+
 impl QueueLimits {
     /// Limits of a disk with blocks of `block_size` bytes: a power of two from 512 to the page size,
     /// `EINVAL` otherwise.
@@ -77,6 +107,41 @@ impl QueueLimits {
         self.0.discard_granularity = granularity;
         self.0.max_hw_discard_sectors = max >> SECTOR_SHIFT;
         self.0.max_write_zeroes_sectors = max >> SECTOR_SHIFT;
+        Ok(self)
+    }
+
+    /// Requests bring metadata, and take it: `integrity`. Where it has a checksum, pages are stable, too. The
+    /// block layer makes and checks tuples for bios that come without.
+    ///
+    /// C: `struct blk_integrity`.
+    pub fn integrity(mut self, integrity: Integrity) -> Result<Self> {
+        use bindings::{
+            blk_integrity_checksum_BLK_INTEGRITY_CSUM_CRC as CRC,
+            blk_integrity_checksum_BLK_INTEGRITY_CSUM_CRC64 as CRC64,
+            blk_integrity_checksum_BLK_INTEGRITY_CSUM_IP as IP,
+            blk_integrity_checksum_BLK_INTEGRITY_CSUM_NONE as NONE,
+        };
+        let (csum_type, size) = match integrity.checksum {
+            None => (NONE, 0),
+            Some(Checksum::Crc) => (CRC, 8),
+            Some(Checksum::Ip) => (IP, 8),
+            Some(Checksum::Crc64) => (CRC64, 16),
+        };
+        let mut flags = bindings::blk_integrity_flags_BLK_INTEGRITY_DEVICE_CAPABLE
+            | bindings::blk_integrity_flags_BLK_SPLIT_INTERVAL_CAPABLE;
+        if integrity.ref_tag {
+            flags |= bindings::blk_integrity_flags_BLK_INTEGRITY_REF_TAG;
+        }
+        self.0.integrity = bindings::blk_integrity {
+            flags: u8::try_from(flags)?,
+            csum_type,
+            metadata_size: integrity.metadata_size,
+            pi_offset: integrity.pi_offset,
+            interval_exp: u8::try_from(integrity.interval.trailing_zeros())?,
+            tag_size: 0,
+            pi_tuple_size: size,
+        };
+        self.0.max_integrity_segments = u16::MAX;
         Ok(self)
     }
 

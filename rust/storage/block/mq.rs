@@ -73,9 +73,9 @@ unsafe impl<T: Operations> Send for TagSet<T> {}
 unsafe impl<T: Operations> Sync for TagSet<T> {}
 
 impl<T: Operations> TagSet<T> {
-    /// One hardware queue for each CPU, with `depth` requests each (1 to 10240). `name` is for the
-    /// workqueue. `ENOMEM`, `EINVAL`. May sleep.
-    pub fn new(name: &'static CStr, depth: u32) -> impl PinInit<Self, Error> {
+    /// So many hardware queues (0 for one for each CPU, which is the most), with `depth` requests each (1 to
+    /// 10240). `name` is for the workqueue. `ENOMEM`, `EINVAL`. May sleep.
+    pub fn new(name: &CStr, queues: u32, depth: u32) -> impl PinInit<Self, Error> + '_ {
         // `struct request` is aligned to a cache line, and a multiple of 8 bytes long.
         const { assert!(align_of::<Pdu<T>>() <= align_of::<u64>()) };
 
@@ -85,7 +85,7 @@ impl<T: Operations> TagSet<T> {
                 let mut init: bindings::blk_mq_tag_set = pin_init::zeroed();
                 init.ops = &Vtable::<T>::OPS;
                 // blk-mq takes that for "as many as there are CPUs".
-                init.nr_hw_queues = u32::MAX;
+                init.nr_hw_queues = if queues == 0 { u32::MAX } else { queues };
                 init.nr_maps = 1;
                 init.queue_depth = depth;
                 init.cmd_size = u32::try_from(size_of::<Pdu<T>>())?;

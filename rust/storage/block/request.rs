@@ -11,7 +11,7 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::{
-    bio::{self, Origin, Segments, Sink, Source},
+    bio::{self, Checks, Origin, PageState, Payload, Segments, Sink, Source},
     mq::Operations,
     status::Status,
 };
@@ -76,21 +76,33 @@ impl Command {
 
     /// The data of a write, as it is now; `None` for anything else.
     pub fn source(&self) -> Option<Source<'_>> {
-        (self.op() == Op::Write).then(|| Source::new(self.segments()))
+        (self.op() == Op::Write).then(|| Source::new(self.segments(Payload::Data)))
     }
 
-    /// Whose the byte at `index` of a write's data is, as far as its page tells now.
-    pub fn origin(&self, index: usize) -> Origin {
+    /// Whose the byte at `index` of a write's data is, as far as its page tells now, and what that is like.
+    pub fn origin(&self, index: usize) -> (Origin, PageState) {
         match self.op() {
-            Op::Write => bio::origin(self.segments(), index),
-            _ => Origin::None,
+            Op::Write => bio::origin(self.segments(Payload::Data), index),
+            _ => (Origin::None, PageState::default()),
         }
     }
 
+    /// What is to be checked of the metadata that goes with a read or a write; `None` if none does.
+    ///
+    /// The block layer doesn't merge a bio with metadata and one without, nor such that ask for different
+    /// checks: those of the first go for all.
+    pub fn integrity(&self) -> Option<Checks> {
+        if !matches!(self.op(), Op::Read | Op::Write) {
+            return None;
+        }
+        // SAFETY: The request is valid by the type's invariant, and its bios are the driver's.
+        unsafe { bio::checks((*self.0.get()).bio) }
+    }
+
     /// Only for reads and writes: the bios of other requests have no data.
-    fn segments(&self) -> Segments<'_> {
+    fn segments(&self, payload: Payload) -> Segments<'_> {
         // SAFETY: The driver owns the request for as long as `self` is borrowed.
-        unsafe { Segments::new(self.0.get()) }
+        unsafe { Segments::new(self.0.get(), payload) }
     }
 }
 
@@ -217,7 +229,20 @@ impl<T: Operations> Request<T> {
 
     /// Where to put the data of a read; `None` for anything else.
     pub fn sink(&mut self) -> Option<Sink<'_>> {
-        (self.op() == Op::Read).then(|| Sink::new(self.segments()))
+        (self.op() == Op::Read).then(|| Sink::new(self.segments(Payload::Data)))
+    }
+
+    /// The metadata of a write, as it is now, where there is some ([`Command::integrity`]); nothing at all
+    /// otherwise. Its reference tags are those of the disk.
+    ///
+    /// C: `struct bio_integrity_payload`, after `blk_integrity_prepare()`.
+    pub fn integrity_source(&self) -> Option<Source<'_>> {
+        (self.op() == Op::Write).then(|| Source::new(self.segments(Payload::Integrity)))
+    }
+
+    /// Where to put the metadata of a read, likewise.
+    pub fn integrity_sink(&mut self) -> Option<Sink<'_>> {
+        (self.op() == Op::Read).then(|| Sink::new(self.segments(Payload::Integrity)))
     }
 
     /// The driver's own data, given to [`IdleRequest::start`].

@@ -145,7 +145,7 @@ fn scan(behaviour: Behaviour, refuse: i32) -> Result<Arc<Fixture>> {
 }
 
 fn add(name: kernel::fmt::Arguments<'_>, fixture: Arc<Fixture>) -> Result<GenDisk<Fixture>> {
-    let tags = Arc::pin_init(TagSet::new(c_str!("kunit"), 4), GFP_KERNEL)?;
+    let tags = Arc::pin_init(TagSet::new(c_str!("kunit"), 1, 4), GFP_KERNEL)?;
     GenDisk::add(name, tags, QueueLimits::new(512)?, 2048, fixture)
 }
 
@@ -156,8 +156,14 @@ mod tests {
 
     #[test]
     fn the_kernel_computes_the_published_crc() {
-        assert_eq!(crc::t10dif(b"123456789"), 0xd0db);
-        assert_eq!(crc::t10dif(&[0xff; 32]), 0xa293);
+        assert_eq!(crc::t10dif(0, b"123456789"), 0xd0db);
+        assert_eq!(crc::t10dif(0, &[0xff; 32]), 0xa293);
+        assert_eq!(crc::t10dif(crc::t10dif(0, b"1234"), b"56789"), 0xd0db);
+        assert_eq!(crc::nvme(0, b"123456789"), 0xae8b_1486_0a79_9888);
+        assert_eq!(crc::nvme(crc::nvme(0, b"1234"), b"56789"), 0xae8b_1486_0a79_9888);
+        // The example of RFC 1071: its bytes are in memory's order.
+        let sum = crc::csum_partial(0, &[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        assert_eq!(crc::csum_fold(sum).to_ne_bytes(), [0x22, 0x0d]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""flip_in_flight.py DEVICE SECTOR LENGTH BYTE DELAY
+"""flip_in_flight.py DEVICE SECTOR LENGTH BYTE DELAY [UNDO]
 
 Writes LENGTH bytes at SECTOR of DEVICE with O_DIRECT. DELAY seconds later,
 while the write is in flight, flips one bit of BYTE (counted from the start of
-the buffer; -1: of none). Prints what the write returned: a length or an errno.
+the buffer; -1: of none), and UNDO seconds after that flips it back. Prints what the write returned: a length or an errno.
 """
 
 import errno
@@ -19,6 +19,7 @@ def main():
     device = sys.argv[1]
     sector, length, byte = (int(arg) for arg in sys.argv[2:5])
     delay = float(sys.argv[5])
+    undo = float(sys.argv[6]) if len(sys.argv) > 6 else None
     # Private: a shared mapping is a file of tmpfs, and has an inode.
     buffer = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     buffer.write(os.urandom(length))
@@ -41,6 +42,12 @@ def main():
         return 1
     if byte >= 0:
         buffer[byte] ^= 0x10
+        if undo is not None:
+            time.sleep(undo)
+            if not writer.is_alive():
+                print("the write was over too soon")
+                return 1
+            buffer[byte] ^= 0x10
     writer.join()
     print(result[0])
     return 0

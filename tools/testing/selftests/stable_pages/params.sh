@@ -32,7 +32,7 @@ wrong() {
 wrong size_mb=0 'a number from 1 to 16777216'
 wrong size_mb=16777217 'a number from 1 to 16777216'
 wrong size_mb=64M 'a number from 1 to 16777216'
-wrong block_size=1024 '512 or 4096'
+wrong block_size=256 '512 or 1024 or 2048 or 4096'
 wrong stable_writes=2 '0 or 1'
 wrong window_us=-1 'a number from 0 to 10000000'
 wrong window_us=10000001 'a number from 0 to 10000000'
@@ -48,7 +48,7 @@ check "right ones are shown in sysfs" accepted
 check "size is what size_mb says" is size "$(blockdev --getsize64 "$DEV")" $((8 << 20))
 check "block size is what block_size says" is block_size "$(blockdev --getss "$DEV")" 4096
 check "all parameters are described in modinfo" \
-	is parameters "$(modinfo -p dif_blk | wc -l)" 5
+	is parameters "$(modinfo -p dif_blk | wc -l)" 27
 unload
 check_not "a parameter given twice is refused" modprobe dif_blk size_mb=8 size_mb=16
 ktap_finished

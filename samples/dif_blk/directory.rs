@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Disks in configfs: a directory for each, whose files are its settings.
+//!
+//! A disk is there from when 1 is written to `power` until 0 is, or until the directory is removed. What it
+//! stores goes with it.
+
+use crate::{
+    device::{self, Disk},
+    settings::{Settings, When, COUNT, SETTINGS},
+};
+use core::fmt::Write;
+use kernel::{
+    debugfs::Dir,
+    fmt, new_mutex,
+    prelude::*,
+    str::{BStr, CStr, CString},
+    sync::{Arc, Mutex},
+};
+use storage::{
+    configfs::{Attribute, Directory, Parent},
+    setting::{Allowed, Invalid},
+};
+
+/// `/sys/kernel/config/dif_blk`.
+pub(crate) struct Root {
+    debugfs: Dir,
+}
+
+impl Root {
+    /// Disks have their counters under `debugfs`.
+    pub(crate) fn new(debugfs: Dir) -> Self {
+        Self { debugfs }
+    }
+}
+
+impl Directory for Root {
+    const ATTRIBUTES: &'static [Attribute<Self>] = &[Attribute {
+        name: c"features",
+        id: 0,
+        show: features,
+        store: None,
+    }];
+}
+
+/// All that the directory of a disk has.
+fn features(_: &Root, _: usize, out: &mut dyn Write) -> fmt::Result {
+    for (n, attribute) in Device::ATTRIBUTES.iter().enumerate() {
+        if n > 0 {
+            out.write_str(",")?;
+        }
+        out.write_str(attribute.name.to_str().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+impl Parent for Root {
+    type Child = Device;
+
+    fn make(&self, name: &CStr) -> Result<impl PinInit<Device, Error>> {
+        // As the name of a disk, with the NUL. C: DISK_NAME_LEN
+        if name.to_bytes_with_nul().len() > 32 {
+            pr_err!("{name}: the name of a disk has at most 31 bytes\n");
+            return Err(ENAMETOOLONG);
+        }
+        let settings = Arc::new(Settings::from_params()?, GFP_KERNEL)?;
+        let name = CString::try_from_fmt(fmt!("{name}"))?;
+        let debugfs = self.debugfs.clone();
+        Ok(try_pin_init!(Device {
+            name,
+            settings,
+            debugfs,
+            disk <- new_mutex!(None),
+        }? Error))
+    }
+
+    fn removed(&self, child: &Device) {
+        let disk = child.disk.lock().take();
+        // Without the lock: it waits for requests.
+        drop(disk);
+    }
+}
+
+/// The directory of a disk.
+#[pin_data]
+pub(crate) struct Device {
+    name: CString,
+    settings: Arc<Settings>,
+    debugfs: Dir,
+    /// The disk, if it is there.
+    #[pin]
+    disk: Mutex<Option<Disk>>,
+}
+
+/// Those of settings, and `power`.
+const ATTRIBUTES: [Attribute<Device>; COUNT + 1] = attributes();
+
+const fn attributes() -> [Attribute<Device>; COUNT + 1] {
+    let mut attributes = [const {
+        Attribute {
+            name: c"power",
+            id: 0,
+            show: show_power,
+            store: Some(set_power),
+        }
+    }; COUNT + 1];
+    let mut id = 0;
+    while id < COUNT {
+        attributes[id] = Attribute {
+            name: SETTINGS[id].name,
+            id,
+            show: show_setting,
+            store: Some(set_setting),
+        };
+        id += 1;
+    }
+    attributes
+}
+
+impl Directory for Device {
+    const ATTRIBUTES: &'static [Attribute<Self>] = &ATTRIBUTES;
+}
+
+fn show_setting(device: &Device, row: usize, out: &mut dyn Write) -> fmt::Result {
+    let allowed = SETTINGS
+        .get(row)
+        .map(|setting| setting.allowed)
+        .ok_or(fmt::Error)?;
+    out.write_fmt(fmt!("{}", allowed.show(device.settings.at(row))))
+}
+
+fn set_setting(device: &Device, row: usize, text: &BStr) -> Result {
+    let setting = SETTINGS.get(row).ok_or(ENOENT)?;
+    let disk = device.disk.lock();
+    if disk.is_some() && setting.when == When::Made {
+        let (name, of) = (&*device.name, setting.name);
+        pr_err!("{name}: {of} can't change while power is 1\n");
+        return Err(EBUSY);
+    }
+    device.settings.set(row, text, &device.name)
+}
+
+fn show_power(device: &Device, _: usize, out: &mut dyn Write) -> fmt::Result {
+    out.write_str(if device.disk.lock().is_some() {
+        "1"
+    } else {
+        "0"
+    })
+}
+
+fn set_power(device: &Device, _: usize, text: &BStr) -> Result {
+    let allowed = Allowed::Words(&["0", "1"]);
+    let mut disk = device.disk.lock();
+    match (allowed.parse(text), disk.is_some()) {
+        (None, _) => {
+            let invalid = Invalid {
+                name: "power",
+                value: text,
+                allowed,
+            };
+            pr_err!("{}: {invalid}\n", &*device.name);
+            return Err(EINVAL);
+        }
+        (Some(1), false) => {
+            *disk = Some(device::add(
+                &device.name,
+                device.settings.clone(),
+                &device.debugfs,
+            )?);
+        }
+        // Waits for requests; who asks meanwhile waits, too.
+        (Some(0), true) => drop(disk.take()),
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Records of violations. --list prints the names of the tests; DIRECTORY NAME runs one: the
+directory is one of ext4 on /dev/dif0, which has no stable pages, and a window of two
+seconds. direct needs none."""
+
+import json
+import mmap
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+
+DEBUGFS = "/sys/kernel/debug/dif_blk/dif0"
+HERE = os.path.dirname(os.path.abspath(__file__))
+SYNC_FILE_RANGE_WRITE = 2
+
+
+def same(what, actual, expected):
+    """Both are equal, or this fails, and says how."""
+    if actual != expected:
+        raise AssertionError(f"{what} is {actual!r}, not {expected!r}")
+
+
+def counter(name):
+    """What a file of debugfs has."""
+    with open(f"{DEBUGFS}/{name}", encoding="ascii") as file:
+        return int(file.read())
+
+
+def records():
+    """All that are there."""
+    file = os.open(f"{DEBUGFS}/records", os.O_RDONLY | os.O_NONBLOCK)
+    text = b""
+    try:
+        while True:
+            # In pieces, as somebody may.
+            piece = os.read(file, 100)
+            text += piece
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(file)
+    same("the end", text[-1:] in (b"", b"\n"), True)
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def hit(path, changes):
+    """Writes a file of zeroes, and changes it while it is written back."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    os.pwrite(file, bytes(16384), 0)
+    # Blocks are there, and the journal has nothing to do with what comes.
+    os.fsync(file)
+    records()
+    os.pwrite(file, bytes(16384), 0)
+    subprocess.run([sys.executable, "-c", f"""if True:
+        import ctypes
+        ctypes.CDLL(None).sync_file_range({file}, ctypes.c_long(0), ctypes.c_long(16384), 2)"""],
+        check=True, pass_fds=[file])
+    time.sleep(0.5)
+    for at, piece in changes:
+        os.pwrite(file, piece, at)
+    time.sleep(3)
+    inode = os.fstat(file).st_ino
+    os.close(file)
+    return inode
+
+
+def test_file(top):
+    """Which inode, offset and bytes, and what they were and are."""
+    inode = hit(f"{top}/file", [(4096 + 512 + 10, b"abc"), (4096 + 512 + 100, b"x"),
+                                (12288, b"last")])
+    first, second = sorted(records(), key=lambda record: record["offset"])
+    for record, offset, ranges, after in ((first, 4096 + 512 + 10, [[10, 12], [100, 100]],
+                                           b"abc" + bytes(61)),
+                                          (second, 12288, [[0, 3]], b"last" + bytes(60))):
+        same("kind", record["kind"], "file")
+        same("inode", record["inode"], inode)
+        same("fs", record["fs"], "dif0")
+        device = os.stat(top).st_dev
+        same("dev", record["dev"], f"{os.major(device)}:{os.minor(device)}")
+        same("offset", record["offset"], offset)
+        same("ranges", record["ranges"], ranges)
+        same("before", record["before"], bytes(64).hex() if ranges[0][0] else bytes(64).hex())
+        same("after", record["after"][:len(after) * 2][:6], after.hex()[:6])
+        same("interval", record["interval"], 512)
+        same("the page is written back", record["page"]["writeback"], True)
+        same("dirty", record["page"]["dirty"], True)
+        same("direct", record["page"]["direct"], False)
+        same("guards differ", record["guard"][0] != record["guard"][1], True)
+        same("looks", (record["look"], record["looks"]), (0, 1))
+        same("two seconds later", 2e9 <= record["after_submit_ns"] < 4e9, True)
+        same("by", record["comm"] != "" and record["pid"] > 0, True)
+        where = record["request"]
+        same("in the request", where["sector"] <= record["sector"]
+             < where["sector"] + where["bytes"] // 512, True)
+    same("numbers", second["seq"] != first["seq"], True)
+    same("time", abs(time.monotonic_ns() - first["time_ns"]) < 60e9, True)
+
+
+def test_direct(_):
+    """A buffer of direct I/O."""
+    records()
+    result = subprocess.run([f"{HERE}/flip_in_flight.py", "/dev/dif0", "8", "4096", "700", "0.5"],
+                            check=True, capture_output=True).stdout
+    same("result", result, b"EILSEQ\n")
+    record, = records()
+    same("kind", record["kind"], "memory")
+    same("sector", record["sector"], 9)
+    same("ranges", record["ranges"], [[700 - 512, 700 - 512]])
+    before, after = (bytes.fromhex(record[name]) for name in ("before", "after"))
+    same("the bit", before[0] ^ after[0], 0x10)
+    same("the rest", before[1:], after[1:])
+    same("a buffer of direct I/O", (record["page"]["direct"], record["page"]["anonymous"]),
+         (True, True))
+    same("by", record["comm"], "python3")
+
+
+def test_poll(_):
+    """Who waits is woken."""
+    records()
+    file = os.open(f"{DEBUGFS}/records", os.O_RDONLY)
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    same("nothing yet", poll.poll(100), [])
+    got = []
+    reader = threading.Thread(target=lambda: got.append(os.read(file, 1 << 16)))
+    reader.start()
+    test = threading.Thread(target=subprocess.run, args=(
+        [f"{HERE}/flip_in_flight.py", "/dev/dif0", "8", "4096", "0", "0.5"],))
+    test.start()
+    reader.join(30)
+    test.join()
+    same("one record", json.loads(got[0])["sector"], 8)
+    subprocess.run([f"{HERE}/flip_in_flight.py", "/dev/dif0", "16", "4096", "0", "0.5"], check=True)
+    same("poll", poll.poll(0), [(file, select.POLLIN)])
+    same("another", json.loads(os.read(file, 1 << 16))["sector"], 16)
+    same("nothing any more", poll.poll(0), [])
+    os.close(file)
+
+
+def test_dropped(_):
+    """The first are kept: of five there is room for two."""
+    records()
+    before = counter("records_dropped")
+    for sector in range(0, 40, 8):
+        subprocess.run([f"{HERE}/flip_in_flight.py", "/dev/dif0", str(sector), "4096", "0", "0.5"],
+                       check=True, stdout=subprocess.DEVNULL)
+    same("sectors", [record["sector"] for record in records()], [0, 8])
+    same("dropped", counter("records_dropped") - before, 3)
+
+
+def test_removed(_):
+    """A reader comes to an end when the disk goes."""
+    file = os.open(f"{DEBUGFS}/records", os.O_RDONLY)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(os.read(file, 100)))
+    reader.start()
+    time.sleep(0.5)
+    with open("/sys/kernel/config/dif_blk/dif0/power", "w", encoding="ascii") as power:
+        power.write("0")
+    reader.join(30)
+    same("an end", got, [b""])
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    same("hung up", [(file, select.POLLHUP)], poll.poll(0))
+    os.close(file)
+
+
+def main():
+    tests = {name: test for name, test in globals().items() if name.startswith("test_")}
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(name.removeprefix("test_") for name in tests))
+        return 0
+    directory, name = sys.argv[1:]
+    tests["test_" + name](directory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
