@@ -33,9 +33,12 @@
 #define STORAGE_CONST(type, name) const type STORAGE_CONST_##name = name
 
 STORAGE_CONST(blk_status_t, BLK_STS_IOERR);
+STORAGE_CONST(blk_status_t, BLK_STS_MEDIUM);
+STORAGE_CONST(blk_status_t, BLK_STS_NOSPC);
 STORAGE_CONST(blk_status_t, BLK_STS_NOTSUPP);
 STORAGE_CONST(blk_status_t, BLK_STS_PROTECTION);
 STORAGE_CONST(blk_status_t, BLK_STS_RESOURCE);
+STORAGE_CONST(blk_status_t, BLK_STS_TIMEOUT);
 
 STORAGE_CONST(blk_features_t, BLK_FEAT_FUA);
 STORAGE_CONST(blk_features_t, BLK_FEAT_STABLE_WRITES);

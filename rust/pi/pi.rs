@@ -52,4 +52,4 @@ mod tests;
 
 pub use guard::Guard;
 pub use profile::{Expected, Mismatch, Profile, Type};
-pub use tuple::{Format, Tuple};
+pub use tuple::{Format, Part, Tuple};

@@ -7,7 +7,7 @@
 //! with a command: EXPECTED INITIAL LOGICAL BLOCK REFERENCE TAG, EXPECTED LOGICAL BLOCK APPLICATION TAG,
 //! LOGICAL BLOCK APPLICATION TAG MASK.
 
-use crate::{Format, Guard, Tuple};
+use crate::{Format, Guard, Part, Tuple};
 use core::fmt;
 
 /// DIF type: what the reference tag is, and what is checked. SBC-4.
@@ -127,6 +127,14 @@ impl Profile {
     /// The tuple in the `metadata` of an interval, or `None` if that is too short.
     pub fn tuple(&self, metadata: &[u8]) -> Option<Tuple> {
         self.format().decode(metadata.get(self.pi_offset..)?)
+    }
+
+    /// The bytes of `metadata` that a part of the tuple is; none if that is too short.
+    pub fn part_mut<'a>(&self, metadata: &'a mut [u8], part: Part) -> &'a mut [u8] {
+        metadata
+            .get_mut(self.pi_offset..)
+            .and_then(|tuple| tuple.get_mut(self.format().bytes_of(part)))
+            .unwrap_or_default()
     }
 
     /// Whether the tuple in `metadata` says that it is not to be checked.

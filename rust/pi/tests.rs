@@ -4,7 +4,7 @@
 
 extern crate std;
 
-use crate::{Expected, Format, Guard, Mismatch, Profile, Tuple, Type};
+use crate::{Expected, Format, Guard, Mismatch, Part, Profile, Tuple, Type};
 use proptest::prelude::*;
 use std::{format, string::String, vec, vec::Vec};
 
@@ -186,6 +186,27 @@ fn a_tuple_is_big_endian() {
     };
     assert_eq!(Format::Crc64.encode(tuple, &mut bytes), Some(()));
     assert_eq!(bytes.to_vec(), (1..=16).collect::<Vec<u8>>());
+}
+
+#[test]
+fn parts_are_where_they_are_stored() {
+    for guard in GUARDS {
+        let profile = Profile::new(Type::One, guard).within(64, 10).unwrap();
+        let data = [9; 512];
+        for (part, tag) in [(Part::Guard, 0), (Part::AppTag, 1), (Part::RefTag, 2)] {
+            let mut metadata = made(&profile, &data, 1, 2);
+            let before = profile.tuple(&metadata).unwrap();
+            profile.part_mut(&mut metadata, part).fill(0xee);
+            let after = profile.tuple(&metadata).unwrap();
+            let changed = [
+                before.guard != after.guard,
+                before.app_tag != after.app_tag,
+                before.ref_tag != after.ref_tag,
+            ];
+            assert_eq!(changed, [tag == 0, tag == 1, tag == 2]);
+        }
+        assert!(profile.part_mut(&mut [0; 11], Part::Guard).is_empty());
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@
 //! information" at the end of each logical block; NVM Command Set Specification: "16b Guard" and "64b
 //! Guard Protection Information Format".
 
+use core::ops::Range;
+
 /// Protection information of one protection interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tuple {
@@ -23,6 +25,17 @@ impl Tuple {
     ///
     /// C: `T10_PI_APP_ESCAPE`.
     pub const ESCAPE_APP_TAG: u16 = 0xffff;
+}
+
+/// A part of a tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The guard tag.
+    Guard,
+    /// The application tag.
+    AppTag,
+    /// The reference tag.
+    RefTag,
 }
 
 /// How a tuple is stored: guard, application tag, reference tag, each big endian.
@@ -70,6 +83,16 @@ impl Format {
     /// C: `T10_PI_REF_ESCAPE`.
     pub const fn escape_ref_tag(self) -> u64 {
         u64::MAX >> (u64::BITS - self.ref_tag_bits())
+    }
+
+    /// Which bytes of a tuple a part of it is.
+    pub const fn bytes_of(self, part: Part) -> Range<usize> {
+        let guard = bytes(self.guard_bits());
+        match part {
+            Part::Guard => 0..guard,
+            Part::AppTag => guard..guard + 2,
+            Part::RefTag => guard + 2..self.size(),
+        }
     }
 
     /// Stores a tuple in the first bytes of `to`. What is too large for a field loses its high bits. `None`

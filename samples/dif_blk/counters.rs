@@ -4,10 +4,9 @@
 
 use kernel::{
     c_str,
-    debugfs::{Dir, Scope, ScopedDir},
+    debugfs::ScopedDir,
     fmt,
     prelude::*,
-    str::CStr,
     sync::atomic::{Atomic, Relaxed},
     time::{Instant, Monotonic},
     uaccess::UserSliceReader,
@@ -83,12 +82,9 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// The counters, with their files in the subdirectory `name` of `dir`.
-    pub(crate) fn new<'a>(
-        dir: &'a Dir,
-        name: &'a CStr,
-    ) -> impl PinInit<Scope<Self>, core::convert::Infallible> + 'a {
-        let counters = Self {
+    /// All at zero.
+    pub(crate) fn new() -> Self {
+        Self {
             writes_checked: Counter::new(),
             intervals_checked: Counter::new(),
             violations: Counter::new(),
@@ -99,11 +95,11 @@ impl Counters {
             read_mismatches: Counter::new(),
             write_mismatches: Counter::new(),
             stored_bytes: Counter::new(),
-        };
-        dir.scope(counters, name, Self::files)
+        }
     }
 
-    fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
+    /// Their files in `dir`.
+    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
         dir.read_only_file(c_str!("writes_checked"), &self.writes_checked);
         dir.read_only_file(c_str!("intervals_checked"), &self.intervals_checked);
         dir.read_only_file(c_str!("violations"), &self.violations);

@@ -4,14 +4,17 @@
 
 use crate::{
     counters::Counters,
+    debugfs::Files,
+    faults::{self, Fault, Faults},
     protection::Protection,
     read,
     settings::{Key, Settings},
-    store::Store,
+    store::{Span, Store},
     time::{Clock, Way},
     violation::Violation,
     write,
 };
+use fault::Kind;
 use kernel::{
     debugfs::{Dir, Scope},
     prelude::*,
@@ -23,7 +26,7 @@ use storage::{
         disk::GenDisk,
         limits::QueueLimits,
         mq::{Busy, Operations, TagSet},
-        request::{IdleRequest, Op, Request},
+        request::{Command, IdleRequest, Op, Request},
         status::Status,
         SECTOR_SHIFT,
     },
@@ -31,8 +34,18 @@ use storage::{
     stream::{self, Queue},
 };
 
-/// The disk in the system.
-pub(crate) type Disk = GenDisk<Device>;
+/// The disk in the system. Dropping it takes it out.
+pub(crate) struct Disk {
+    _disk: GenDisk<Device>,
+    device: Arc<Device>,
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // It is waited for what hangs.
+        self.device.faults().close();
+    }
+}
 
 /// The most data in one request, in bytes. A write is copied when it is submitted, if there is a window.
 const MAX_REQUEST: u32 = 1 << 20;
@@ -46,6 +59,10 @@ pub(crate) enum Phase {
     Window(write::Submitted),
     /// Its end, which is that.
     Done(Status),
+    /// To be released; what goes wrong with it has been decided.
+    Begin,
+    /// Likewise, a write.
+    BeginWrite(write::Submitted),
 }
 
 /// What the disk's requests work on.
@@ -60,7 +77,7 @@ pub(crate) struct Device {
     // Goes before the directory that it is in.
     _records_file: stream::File<Violation>,
     #[pin]
-    pub(crate) counters: Scope<Counters>,
+    files: Scope<Files>,
     /// Of violations, to be read.
     pub(crate) records: Arc<Queue<Violation>>,
     /// For the log lines about violations and mismatches.
@@ -105,7 +122,7 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
             store <- Store::new(protection.interval, protection.metadata_size()),
             clock: Clock::new(settings.get(Key::Seed)),
             protection,
-            counters <- Counters::new(debugfs, name),
+            files <- Files::new(debugfs, name),
             records: Arc::pin_init(Queue::new(settings.get(Key::Records) as usize), GFP_KERNEL)?,
             _records_file: stream::File::new(&[c"dif_blk", name], c"records", records.clone()),
             settings,
@@ -113,14 +130,93 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
         }? Error),
         GFP_KERNEL,
     )?;
-    let disk = GenDisk::add(fmt!("{name}"), tags, limits, sectors, device)?;
+    let disk = GenDisk::add(fmt!("{name}"), tags, limits, sectors, device.clone())?;
     pr_info!(
         "{name}: {mib} MiB, {block_size} byte blocks, window {window} us, stable pages {stable}\n"
     );
-    Ok(disk)
+    Ok(Disk {
+        _disk: disk,
+        device,
+    })
 }
 
 impl Device {
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.files.counters
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.files.faults
+    }
+
+    /// Memory for a write of `bytes` at `sector`, or where an interval before that begins. `EINVAL` if that is not
+    /// on the disk, `ENOMEM`. May sleep.
+    pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Arc<Span>> {
+        let interval = self.protection.interval;
+        let start = interval.sector(interval.at(sector));
+        let end = start.checked_add((bytes >> SECTOR_SHIFT) as u64);
+        let sectors = self.settings.get(Key::Size) << (20 - SECTOR_SHIFT);
+        if end.is_none_or(|end| end > sectors) {
+            return Err(EINVAL);
+        }
+        let span = self.store.reserve(self.counters(), start, bytes)?;
+        Ok(Arc::new(span, GFP_KERNEL)?)
+    }
+
+    /// Goes on with a request that waited.
+    pub(crate) fn resume(&self, mut rq: Request<Self>) {
+        match rq.data_mut().take() {
+            Some(Phase::Window(submitted)) => write::window(self, rq, submitted),
+            Some(Phase::Done(status)) => rq.end(status),
+            Some(Phase::Begin) => self.run(rq),
+            Some(Phase::BeginWrite(submitted)) => write::begin(self, rq, submitted),
+            None => rq.end(Status::IoErr),
+        }
+    }
+
+    /// What goes wrong with a request, if something does.
+    pub(crate) fn fault(&self, op: fault::Op, command: &Command) -> Option<Fault> {
+        let start = command.sector();
+        let sectors = start..start + (command.bytes() >> SECTOR_SHIFT) as u64;
+        self.faults()
+            .decide(op, sectors, || self.clock.random.next())
+    }
+
+    /// Does what a request that is no write asks for, and ends it.
+    fn run(&self, mut rq: Request<Self>) {
+        let (way, status) = match rq.op() {
+            Op::Read => (Way::Read, read::read(self, &mut rq)),
+            // All that was transferred is in the store, which has no cache before it.
+            Op::Flush => (Way::Flush, Status::Ok),
+            Op::Discard | Op::WriteZeroes => {
+                self.store.discard(self.counters(), rq.sector(), rq.bytes());
+                (Way::Other, Status::Ok)
+            }
+            Op::Write | Op::Other(_) => (Way::Other, Status::NotSupp),
+        };
+        self.end(rq, way, status);
+    }
+
+    /// Likewise, if nothing goes wrong with it.
+    fn begin(&self, rq: Request<Self>) {
+        let (way, op) = match rq.op() {
+            Op::Read => (Way::Read, fault::Op::Read),
+            Op::Flush => (Way::Flush, fault::Op::Flush),
+            _ => (Way::Other, fault::Op::Discard),
+        };
+        match self.fault(op, &rq).map(|fault| fault.kind) {
+            Some(Kind::Error(status)) => self.end(rq, way, faults::status(status)),
+            Some(Kind::Drop) => self.end(rq, way, Status::Ok),
+            Some(Kind::Hang) => {
+                if let Err(rq) = self.faults().park(rq, Phase::Begin) {
+                    self.resume(rq);
+                }
+            }
+            // Only for writes.
+            Some(Kind::Flip(..) | Kind::Misdirect(_) | Kind::Torn(_)) | None => self.run(rq),
+        }
+    }
+
     /// Ends a request when its time has come.
     pub(crate) fn end(&self, mut rq: Request<Self>, way: Way, status: Status) {
         let delay = self.clock.completion(&self.settings, way, rq.bytes());
@@ -141,33 +237,14 @@ impl Operations for Device {
         device: ArcBorrow<'a, Self>,
         rq: IdleRequest<'a, Self>,
     ) -> Result<(), Busy<'a, Self>> {
-        let (way, status) = match rq.op() {
-            Op::Write => return write::submit(&device, rq),
-            Op::Read => {
-                let mut rq = rq.start(None);
-                let status = read::read(&device, &mut rq);
-                device.end(rq, Way::Read, status);
-                return Ok(());
-            }
-            // All that was transferred is in the store, which has no cache before it.
-            Op::Flush => (Way::Flush, Status::Ok),
-            Op::Discard | Op::WriteZeroes => {
-                device
-                    .store
-                    .discard(&device.counters, rq.sector(), rq.bytes());
-                (Way::Other, Status::Ok)
-            }
-            Op::Other(_) => (Way::Other, Status::NotSupp),
-        };
-        device.end(rq.start(None), way, status);
+        if rq.op() == Op::Write {
+            return write::submit(&device, rq);
+        }
+        device.begin(rq.start(None));
         Ok(())
     }
 
-    fn deferred(device: ArcBorrow<'_, Self>, mut rq: Request<Self>) {
-        match rq.data_mut().take() {
-            Some(Phase::Window(submitted)) => write::window(&device, rq, submitted),
-            Some(Phase::Done(status)) => rq.end(status),
-            None => rq.end(Status::IoErr),
-        }
+    fn deferred(device: ArcBorrow<'_, Self>, rq: Request<Self>) {
+        device.resume(rq);
     }
 }

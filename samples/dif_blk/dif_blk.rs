@@ -16,7 +16,9 @@
 //! | [`time`] | how long things take |
 //! | [`store`] | the sparse memory behind the disk |
 //! | [`violation`] | what is said of a page that changed |
-//! | [`counters`] | what is counted, in debugfs |
+//! | [`faults`] | what goes wrong on purpose |
+//! | [`debugfs`] | the directory in debugfs |
+//! | [`counters`] | what is counted |
 //!
 //! Lock order, outermost first: `directory::Device::disk`; the block layer's; `Store::create`, the store's
 //! `XArray` lock; that of a `store::Piece` is a leaf.
@@ -24,8 +26,10 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+mod debugfs;
 mod device;
 mod directory;
+mod faults;
 mod protection;
 mod read;
 mod settings;

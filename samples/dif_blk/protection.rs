@@ -4,7 +4,7 @@
 
 use crate::settings::{Key, Settings};
 use kernel::{fmt, prelude::*};
-use pi::{Expected, Guard, Mismatch, Profile, Type};
+use pi::{Expected, Guard, Mismatch, Part, Profile, Type};
 use storage::{
     block::{
         bio::Checks,
@@ -245,6 +245,14 @@ impl Protection {
     ) -> Result<(), Mismatch> {
         self.profile
             .verify(data, metadata, self.expected(number, checks))
+    }
+
+    /// The bytes of metadata that a part of the tuple is.
+    pub(crate) fn part_mut<'a>(&self, metadata: &'a mut [u8], part: Part) -> &'a mut [u8] {
+        match self.mode {
+            Mode::None => &mut [],
+            Mode::Dif | Mode::Dix => self.profile.part_mut(metadata, part),
+        }
     }
 
     /// Whether metadata says that it is not to be checked: that of what was never written does.

@@ -39,7 +39,7 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
                 }
                 verified += 1;
                 if let Err(mismatch) = protection.verify(number, data, metadata, checks) {
-                    device.counters.read_mismatches.add(1);
+                    device.counters().read_mismatches.add(1);
                     status = Status::Protection;
                     if device.log.allow() {
                         pr_err!(
@@ -53,7 +53,7 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
         }
         sink.write(stored.data)
     });
-    device.counters.intervals_read.add(verified);
+    device.counters().intervals_read.add(verified);
     if checks.is_some() && moved.is_ok() {
         moved = read_metadata(device, rq, sector, bytes);
     }

@@ -10,23 +10,27 @@
 
 use crate::{
     device::{Device, Phase},
+    faults,
     protection::{Interval, Mode},
     settings::{Key, FAIL},
     store::{Run, Span},
     time::Way,
     violation::{self, Circumstances, Seen, Violation},
 };
+use fault::{Field, Kind};
 use kernel::{
     prelude::*,
     sync::Arc,
     time::{ClockSource, Delta, Instant, Monotonic},
 };
+use pi::Part;
 use storage::{
     block::{
         bio::Source,
         mq::Busy,
         request::{Command, IdleRequest, Request},
         status::Status,
+        SECTOR_SIZE,
     },
     task::Task,
 };
@@ -37,6 +41,8 @@ pub(crate) struct Submitted {
     /// The data, if it is kept.
     copy: Option<KVVec<u8>>,
     metadata: KVVec<u8>,
+    /// If it isn't kept: guard tags of what there was, whatever the tuples say.
+    guards: KVec<u64>,
     /// Room for what one piece of the store has.
     room: KVec<u8>,
     /// One for each interval: whether it was found changed.
@@ -48,6 +54,21 @@ pub(crate) struct Submitted {
     looks_left: u64,
     looks: u64,
     task: Task,
+    effect: Effect,
+}
+
+/// What is to go wrong with a write.
+enum Effect {
+    /// Nothing.
+    None,
+    /// It is not stored.
+    Drop,
+    /// So many sectors of it are.
+    Torn(u64),
+    /// It is stored there.
+    Elsewhere(Arc<Span>),
+    /// It is stored; then a bit of that sector is another, any if none is given.
+    Flip(Field, Option<u32>, u64),
 }
 
 impl Submitted {
@@ -70,18 +91,24 @@ impl Submitted {
                 .then(|| KVVec::from_elem(0, len, GFP_KERNEL))
                 .transpose()?,
             metadata: KVVec::from_elem(0, intervals * protection.metadata_size(), GFP_KERNEL)?,
+            guards: KVec::from_elem(
+                0,
+                if protects && !keeps { intervals } else { 0 },
+                GFP_KERNEL,
+            )?,
             room: KVec::from_elem(0, Interval::LONGEST, GFP_KERNEL)?,
             changed: KVec::from_elem(false, if protects { intervals } else { 0 }, GFP_KERNEL)?,
             span: Arc::new(
                 device
                     .store
-                    .reserve(&device.counters, command.sector(), len)?,
+                    .reserve(device.counters(), command.sector(), len)?,
                 GFP_KERNEL,
             )?,
             step: Delta::from_nanos(step),
             looks_left: looks,
             looks,
             task: Task::current(),
+            effect: Effect::None,
         })
     }
 
@@ -115,6 +142,9 @@ impl Submitted {
                     }
                 }
                 Mode::None | Mode::Dif => protection.generate(number, data, metadata),
+            }
+            if let Some(guard) = self.guards.get_mut(n) {
+                *guard = protection.guard_of(data, metadata);
             }
             number += 1;
         }
@@ -155,14 +185,15 @@ impl Submitted {
             }
             None => {
                 live.read(now)?;
-                device.protection.guard_of(now, metadata) != device.protection.guard(metadata)
+                let guard = self.guards.get(n).copied().ok_or(EIO)?;
+                device.protection.guard_of(now, metadata) != guard
             }
         };
         let known = self.changed.get(n).copied().unwrap_or_default();
         if differs && !known {
             let protection = &device.protection;
             let circumstances = Circumstances {
-                number: device.counters.violation(),
+                number: device.counters().violation(),
                 time_ns: Monotonic::ktime_get(),
                 sector: rq.sector() + interval.sector(n as u64),
                 request: violation::Request {
@@ -187,7 +218,7 @@ impl Submitted {
                 violation.log(&device.name);
             }
             if !device.records.push(violation) {
-                device.counters.records_dropped.add(1);
+                device.counters().records_dropped.add(1);
             }
             *self.changed.get_mut(n).ok_or(EIO)? = true;
         }
@@ -231,7 +262,11 @@ impl Submitted {
                 .get(n..n + count)
                 .is_none_or(|changed| changed.contains(&true))
         };
-        if let (Some(copy), false) = (&self.copy, is_known(&self.changed)) {
+        let torn = match self.effect {
+            Effect::Torn(sectors) => Some(sectors as usize * SECTOR_SIZE as usize),
+            _ => None,
+        };
+        if let (Some(copy), false, None) = (&self.copy, is_known(&self.changed), torn) {
             let was = copy.get(start..start + run.data.len()).ok_or(EIO)?;
             if !live.differs(was)? {
                 let metadata = self.metadata.get(n * size..(n + count) * size).ok_or(EIO)?;
@@ -248,15 +283,25 @@ impl Submitted {
         let now = room.get_mut(..interval.bytes()).ok_or(EIO)?;
         let intervals = run.data.chunks_exact_mut(interval.bytes());
         let all = intervals.zip(run.metadata.chunks_exact_mut(size));
-        for ((n, number), (data, metadata)) in (n..).zip(run.first..).zip(all) {
+        for (n, (data, metadata)) in (n..).zip(all) {
             let has_changed = self.has_changed(device, rq, n, &mut live, now)?;
-            if !has_changed {
-                data.copy_from_slice(self.was(interval, n).unwrap_or(now));
-            } else if device.settings.get(Key::OnViolation) == FAIL {
+            if has_changed && device.settings.get(Key::OnViolation) == FAIL {
                 continue;
-            } else {
-                data.copy_from_slice(now);
             }
+            let new = match self.was(interval, n) {
+                Some(was) if !has_changed => was,
+                _ => now,
+            };
+            let kept = torn.map_or(new.len(), |end| {
+                end.saturating_sub(n * interval.bytes()).min(new.len())
+            });
+            for (to, from) in data.iter_mut().zip(new.iter().take(kept)) {
+                *to = *from;
+            }
+            if kept < new.len() {
+                continue;
+            }
+            let number = interval.at(rq.sector()) + n as u64;
             let submitted = self.metadata.get(n * size..(n + 1) * size).ok_or(EIO)?;
             metadata.copy_from_slice(submitted);
             if has_changed {
@@ -282,7 +327,7 @@ fn is_right(
     else {
         return true;
     };
-    device.counters.write_mismatches.add(1);
+    device.counters().write_mismatches.add(1);
     if device.log.allow() {
         pr_err!(
             "{}: written block {number}: {}\n",
@@ -300,7 +345,7 @@ pub(crate) fn submit<'a>(
 ) -> Result<(), Busy<'a, Device>> {
     let window = device.clock.window(&device.settings);
     // With tuples from outside, nothing may be stored before they were checked.
-    if window.is_zero() && device.protection.mode != Mode::Dix {
+    if window.is_zero() && device.protection.mode != Mode::Dix && !device.faults().any() {
         return match store(device, &rq) {
             Ok(()) => {
                 device.end(rq.start(None), Way::Write, Status::Ok);
@@ -316,27 +361,55 @@ pub(crate) fn submit<'a>(
     let Ok(mut submitted) = Submitted::new(device, &rq, window) else {
         return Err(Busy(rq));
     };
-    // Only from here on are reference tags those of the disk.
-    let mut rq = rq.start(None);
+    let rq = rq.start(None);
+    // Once for each request: it is started, and not offered again.
+    let Some(fault) = device.fault(fault::Op::Write, &rq) else {
+        begin(device, rq, submitted);
+        return Ok(());
+    };
+    submitted.effect = match fault.kind {
+        Kind::Error(status) => {
+            device.end(rq, Way::Write, faults::status(status));
+            return Ok(());
+        }
+        Kind::Hang => {
+            if let Err(rq) = device.faults().park(rq, Phase::BeginWrite(submitted)) {
+                device.resume(rq);
+            }
+            return Ok(());
+        }
+        Kind::Misdirect(to) => match device.reserve(to, rq.bytes()) {
+            Ok(span) => Effect::Elsewhere(span),
+            Err(_) => {
+                device.end(rq, Way::Write, Status::IoErr);
+                return Ok(());
+            }
+        },
+        Kind::Drop => Effect::Drop,
+        Kind::Torn(sectors) => Effect::Torn(sectors),
+        Kind::Flip(field, bit) => Effect::Flip(field, bit, fault.sector),
+    };
+    begin(device, rq, submitted);
+    Ok(())
+}
+
+/// Begins the window of a write, if it has one. Only from here on, when it is started, are reference tags those
+/// of the disk. May sleep.
+pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: Submitted) {
     match submitted.read(device, &rq) {
         Ok(Status::Ok) => {}
         Ok(status) => {
-            device.end(rq, Way::Write, status);
-            return Ok(());
+            return device.end(rq, Way::Write, status);
         }
-        Err(_) => {
-            rq.end(Status::IoErr);
-            return Ok(());
-        }
+        Err(_) => return rq.end(Status::IoErr),
     }
-    if window.is_zero() {
+    if submitted.step.is_zero() {
         transfer(device, rq, submitted);
     } else {
         let step = submitted.step;
         *rq.data_mut() = Some(Phase::Window(submitted));
         rq.defer(step);
     }
-    Ok(())
 }
 
 /// From the live pages to the store.
@@ -344,7 +417,7 @@ fn store(device: &Device, command: &Command) -> Result {
     let mut source = command.source().ok_or(EIO)?;
     let protection = &device.protection;
     device.store.write(
-        &device.counters,
+        device.counters(),
         command.sector(),
         command.bytes(),
         |run: Run<'_>| {
@@ -384,29 +457,76 @@ fn check_and_store(
     mut submitted: Submitted,
 ) -> Result<Status> {
     let protection = &device.protection;
+    let span = match &submitted.effect {
+        Effect::Elsewhere(span) => span.clone(),
+        _ => submitted.span.clone(),
+    };
+    let mut live = rq.source().ok_or(EIO)?;
     if protection.mode == Mode::None {
-        let mut source = rq.source().ok_or(EIO)?;
-        device
-            .store
-            .write_reserved(&submitted.span, |run| source.read(run.data))?;
+        let mut left = match submitted.effect {
+            Effect::Drop => 0,
+            Effect::Torn(sectors) => sectors as usize * SECTOR_SIZE as usize,
+            _ => rq.bytes(),
+        };
+        device.store.write_reserved(&span, |run| {
+            let len = left.min(run.data.len());
+            left -= len;
+            live.read(run.data.get_mut(..len).ok_or(EIO)?)
+        })?;
+    } else if matches!(submitted.effect, Effect::Drop) {
+        submitted.look(device, rq)?;
+    } else {
+        let mut n = 0;
+        device.store.write_reserved(&span, |run| {
+            let count = protection.interval.count(run.data.len());
+            submitted.store(device, rq, n, &mut live, run)?;
+            n += count;
+            Ok(())
+        })?;
+    }
+    if let Effect::Flip(field, bit, sector) = submitted.effect {
+        flip(device, field, bit, sector)?;
+    }
+    if protection.mode == Mode::None {
         return Ok(Status::Ok);
     }
-    let interval = protection.interval;
-    let span = submitted.span.clone();
-    let mut live = rq.source().ok_or(EIO)?;
-    let mut n = 0;
-    device.store.write_reserved(&span, |run| {
-        let count = interval.count(run.data.len());
-        submitted.store(device, rq, n, &mut live, run)?;
-        n += count;
-        Ok(())
-    })?;
-    device.counters.writes_checked.add(1);
-    device.counters.intervals_checked.add(n);
+    device.counters().writes_checked.add(1);
+    device
+        .counters()
+        .intervals_checked
+        .add(submitted.changed.len());
     let fails = device.settings.get(Key::OnViolation) == FAIL;
     Ok(if fails && submitted.changed.contains(&true) {
         Status::Protection
     } else {
         Status::Ok
     })
+}
+
+/// Flips a bit of what is stored of a sector.
+fn flip(device: &Device, field: Field, bit: Option<u32>, sector: u64) -> Result {
+    let protection = &device.protection;
+    let interval = protection.interval;
+    let start = interval.sector(interval.at(sector));
+    let bit = bit.map_or_else(|| device.clock.random.next(), u64::from) as usize;
+    device
+        .store
+        .write(device.counters(), start, interval.bytes(), |run| {
+            let size = SECTOR_SIZE as usize;
+            let bytes = match field {
+                Field::Data => {
+                    let at = (sector - start) as usize * size;
+                    run.data.get_mut(at..at + size).unwrap_or_default()
+                }
+                Field::Guard => protection.part_mut(run.metadata, Part::Guard),
+                Field::AppTag => protection.part_mut(run.metadata, Part::AppTag),
+                Field::RefTag => protection.part_mut(run.metadata, Part::RefTag),
+            };
+            // Nothing, without tuples.
+            let at = (bit / 8).checked_rem(bytes.len()).unwrap_or(0);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << (bit % 8);
+            }
+            Ok(())
+        })
 }

@@ -20,6 +20,12 @@ pub enum Status {
     NotSupp,
     /// Protection information does not agree with the data. `BLK_STS_PROTECTION`, `EILSEQ`.
     Protection,
+    /// The medium is bad there. `BLK_STS_MEDIUM`, `ENODATA`.
+    Medium,
+    /// There is no room. `BLK_STS_NOSPC`, `ENOSPC`.
+    NoSpc,
+    /// It took too long. `BLK_STS_TIMEOUT`, `ETIMEDOUT`.
+    Timeout,
     /// A resource of the whole system is short; `ENOMEM`. `BLK_STS_RESOURCE`.
     Resource,
 }
@@ -31,6 +37,9 @@ impl Status {
             Self::IoErr => bindings::BLK_STS_IOERR,
             Self::NotSupp => bindings::BLK_STS_NOTSUPP,
             Self::Protection => bindings::BLK_STS_PROTECTION,
+            Self::Medium => bindings::BLK_STS_MEDIUM,
+            Self::NoSpc => bindings::BLK_STS_NOSPC,
+            Self::Timeout => bindings::BLK_STS_TIMEOUT,
             Self::Resource => bindings::BLK_STS_RESOURCE,
         }
     }
