@@ -2,7 +2,7 @@
 
 //! A disk's directory in debugfs: `/sys/kernel/debug/dif_blk/NAME/`.
 
-use crate::{counters::Counters, faults::Faults};
+use crate::{counters::Counters, faults::Faults, statistics::Statistics};
 use kernel::{
     debugfs::{Dir, Scope},
     prelude::*,
@@ -15,20 +15,27 @@ pub(crate) struct Files {
     pub(crate) counters: Counters,
     #[pin]
     pub(crate) faults: Faults,
+    pub(crate) statistics: Statistics,
 }
 
 impl Files {
-    /// With the files in the subdirectory `name` of `dir`.
-    pub(crate) fn new<'a>(dir: &'a Dir, name: &'a CStr) -> impl PinInit<Scope<Self>, Error> + 'a {
+    /// With the files in the subdirectory `name` of `dir`, for a disk with so many queues.
+    pub(crate) fn new<'a>(
+        dir: &'a Dir,
+        name: &'a CStr,
+        queues: usize,
+    ) -> impl PinInit<Scope<Self>, Error> + 'a {
         dir.scope(
             try_pin_init!(Self {
                 counters: Counters::new(),
                 faults <- Faults::new(name),
+                statistics: Statistics::new(queues)?,
             }? Error),
             name,
             |files, dir| {
                 files.counters.files(dir);
                 files.faults.files(dir);
+                files.statistics.files(dir);
             },
         )
     }

@@ -108,6 +108,7 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
         settings.get(Key::HwQueueDepth) as u32,
     );
     let tags = Arc::pin_init(tags, GFP_KERNEL)?;
+    let queues = tags.queues();
     let (mib, window, stable) = (
         settings.get(Key::Size),
         settings.get(Key::WindowUs),
@@ -122,7 +123,7 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
             store <- Store::new(protection.interval, protection.metadata_size()),
             clock: Clock::new(settings.get(Key::Seed)),
             protection,
-            files <- Files::new(debugfs, name),
+            files <- Files::new(debugfs, name, queues),
             records: Arc::pin_init(Queue::new(settings.get(Key::Records) as usize), GFP_KERNEL)?,
             _records_file: stream::File::new(&[c"dif_blk", name], c"records", records.clone()),
             settings,
@@ -172,6 +173,11 @@ impl Device {
             Some(Phase::BeginWrite(submitted)) => write::begin(self, rq, submitted),
             None => rq.end(Status::IoErr),
         }
+    }
+
+    /// Counts a request that is taken on.
+    pub(crate) fn count(&self, command: &Command) {
+        self.files.statistics.count(command);
     }
 
     /// What goes wrong with a request, if something does.
@@ -240,6 +246,7 @@ impl Operations for Device {
         if rq.op() == Op::Write {
             return write::submit(&device, rq);
         }
+        device.count(&rq);
         device.begin(rq.start(None));
         Ok(())
     }

@@ -18,7 +18,7 @@
 //! | [`violation`] | what is said of a page that changed |
 //! | [`faults`] | what goes wrong on purpose |
 //! | [`debugfs`] | the directory in debugfs |
-//! | [`counters`] | what is counted |
+//! | [`counters`], [`statistics`] | what is counted |
 //!
 //! Lock order, outermost first: `directory::Device::disk`; the block layer's; `Store::create`, the store's
 //! `XArray` lock; that of a `store::Piece` is a leaf.
@@ -33,6 +33,7 @@ mod faults;
 mod protection;
 mod read;
 mod settings;
+mod statistics;
 mod store;
 mod time;
 mod violation;

@@ -348,6 +348,7 @@ pub(crate) fn submit<'a>(
     if window.is_zero() && device.protection.mode != Mode::Dix && !device.faults().any() {
         return match store(device, &rq) {
             Ok(()) => {
+                device.count(&rq);
                 device.end(rq.start(None), Way::Write, Status::Ok);
                 Ok(())
             }
@@ -361,6 +362,7 @@ pub(crate) fn submit<'a>(
     let Ok(mut submitted) = Submitted::new(device, &rq, window) else {
         return Err(Busy(rq));
     };
+    device.count(&rq);
     let rq = rq.start(None);
     // Once for each request: it is started, and not offered again.
     let Some(fault) = device.fault(fault::Op::Write, &rq) else {

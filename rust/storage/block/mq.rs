@@ -102,6 +102,12 @@ impl<T: Operations> TagSet<T> {
         })
     }
 
+    /// How many hardware queues there are.
+    pub fn queues(&self) -> usize {
+        // SAFETY: The set is allocated by the type's invariant; the number stays.
+        unsafe { (*self.set.get()).nr_hw_queues as usize }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut bindings::blk_mq_tag_set {
         self.set.get()
     }

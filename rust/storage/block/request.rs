@@ -74,6 +74,31 @@ impl Command {
         unsafe { (*self.0.get()).__data_len as usize }
     }
 
+    /// The number of the hardware queue that it came by.
+    pub fn queue(&self) -> usize {
+        // SAFETY: The request is valid by the type's invariant, and has a queue as long as the driver owns it.
+        unsafe { (*(*self.0.get()).mq_hctx).queue_num as usize }
+    }
+
+    /// How many bios were merged to it; none of a flush.
+    pub fn bios(&self) -> usize {
+        // SAFETY: The request is valid by the type's invariant, and its list of bios is the driver's.
+        let mut bio = unsafe { (*self.0.get()).bio };
+        let mut count = 0;
+        while !bio.is_null() {
+            count += 1;
+            // SAFETY: As above.
+            bio = unsafe { (*bio).bi_next };
+        }
+        count
+    }
+
+    /// Of how many pieces of memory that lie together its data is. C: `blk_rq_nr_phys_segments()`.
+    pub fn segments_count(&self) -> usize {
+        // SAFETY: The request is valid by the type's invariant.
+        unsafe { (*self.0.get()).nr_phys_segments.into() }
+    }
+
     /// The data of a write, as it is now; `None` for anything else.
     pub fn source(&self) -> Option<Source<'_>> {
         (self.op() == Op::Write).then(|| Source::new(self.segments(Payload::Data)))

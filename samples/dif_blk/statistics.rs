@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What requests there were: how many, how large, of how many bios and segments, by queue and operation.
+
+use kernel::{c_str, debugfs::ScopedDir, fmt, prelude::*, uaccess::UserSliceReader};
+use storage::{
+    block::request::{Command, Op},
+    counter::Counter,
+};
+
+/// Classes of sizes: that of 0 to 511 bytes, and the powers of two from 512 on, of which the last is for all that
+/// is larger.
+const CLASSES: usize = 23;
+const FIRST_CLASS: u32 = 9;
+
+/// Operations that are counted, and what they are called.
+const OPS: [(&str, Op); 5] = [
+    ("read", Op::Read),
+    ("write", Op::Write),
+    ("flush", Op::Flush),
+    ("discard", Op::Discard),
+    ("write_zeroes", Op::WriteZeroes),
+];
+
+/// Of one operation on one queue.
+struct Requests {
+    requests: Counter,
+    bios: Counter,
+    segments: Counter,
+    bytes: Counter,
+    sizes: [Counter; CLASSES],
+}
+
+impl Requests {
+    const fn new() -> Self {
+        Self {
+            requests: Counter::new(),
+            bios: Counter::new(),
+            segments: Counter::new(),
+            bytes: Counter::new(),
+            sizes: [const { Counter::new() }; CLASSES],
+        }
+    }
+
+    fn reset(&self) {
+        for counter in [&self.requests, &self.bios, &self.segments, &self.bytes] {
+            counter.reset();
+        }
+        for counter in &self.sizes {
+            counter.reset();
+        }
+    }
+}
+
+/// What was counted of a disk. Each queue has numbers of its own, so that CPUs don't share them.
+pub(crate) struct Statistics {
+    queues: KVec<[Requests; OPS.len()]>,
+}
+
+impl Statistics {
+    /// For so many queues. `ENOMEM`.
+    pub(crate) fn new(queues: usize) -> Result<Self> {
+        let mut all = KVec::with_capacity(queues, GFP_KERNEL)?;
+        for _ in 0..queues {
+            all.push([const { Requests::new() }; OPS.len()], GFP_KERNEL)?;
+        }
+        Ok(Self { queues: all })
+    }
+
+    /// Counts a request.
+    pub(crate) fn count(&self, command: &Command) {
+        let op = command.op();
+        let place = OPS.iter().position(|(_, known)| *known == op);
+        let queue = self.queues.get(command.queue());
+        let Some(requests) = queue.zip(place).and_then(|(queue, place)| queue.get(place)) else {
+            return;
+        };
+        let bytes = command.bytes();
+        requests.requests.add(1);
+        requests.bios.add(command.bios());
+        requests.segments.add(command.segments_count());
+        requests.bytes.add(bytes);
+        let class = bytes
+            .checked_ilog2()
+            .and_then(|log| log.checked_sub(FIRST_CLASS - 1))
+            .unwrap_or(0);
+        if let Some(size) = requests.sizes.get((class as usize).min(CLASSES - 1)) {
+            size.add(1);
+        }
+    }
+
+    /// The files in `dir`.
+    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
+        dir.read_write_callback_file(c_str!("requests"), self, &Self::show, &Self::reset);
+        dir.read_callback_file(c_str!("request_sizes"), self, &Self::show_sizes);
+    }
+
+    /// All with what they are of.
+    fn iter(&self) -> impl Iterator<Item = (usize, &'static str, &Requests)> {
+        self.queues.iter().enumerate().flat_map(|(queue, ops)| {
+            OPS.iter()
+                .zip(ops)
+                .map(move |((name, _), requests)| (queue, *name, requests))
+        })
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("queue operation requests bios segments bytes")?;
+        for (queue, name, of) in self.iter().filter(|(.., of)| of.requests.get() > 0) {
+            write!(
+                f,
+                "\n{queue} {name} {:?} {:?} {:?} {:?}",
+                of.requests.get(),
+                of.bios.get(),
+                of.segments.get(),
+                of.bytes.get()
+            )?;
+        }
+        Ok(())
+    }
+
+    fn show_sizes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("queue operation from requests")?;
+        for (queue, name, of) in self.iter() {
+            for (class, count) in of.sizes.iter().enumerate() {
+                if count.get() > 0 {
+                    let from = if class == 0 {
+                        0
+                    } else {
+                        1u64 << (class as u32 + FIRST_CLASS - 1)
+                    };
+                    write!(f, "\n{queue} {name} {from} {}", count.get())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Anything that is written resets all.
+    fn reset(&self, _text: &mut UserSliceReader) -> Result {
+        for ops in &self.queues {
+            for requests in ops {
+                requests.reset();
+            }
+        }
+        Ok(())
+    }
+}
