@@ -8,7 +8,7 @@
 . "$HERE/stablefs_lib.sh"
 images=("-b 1024 -I 128" "-b 4096 -I 256")
 [ "$SHORTEN" -eq 1 ] || images=("-b 1024 -I 256")
-begin_stablefs $((${#images[@]} * 22)) setfacl
+begin_stablefs $((${#images[@]} * 20 + 4)) setfacl
 modprobe ext4
 
 count=$((3000 / SHORTEN))
@@ -67,7 +67,7 @@ echo content >"$MNT/file"
 manifest "$MNT" >"$WORK/manifest"
 check "the control: the same" same_tree "$WORK/manifest" "$MNT"
 printf C | dd of="$MNT/file" conv=notrunc status=none
-touch -d "$(awk '$1 == "\x27file\x27" { print "@" $5 / 1e9 }' "$WORK/manifest")" "$MNT/file"
+touch -d "$(awk '$1 == "\x27file\x27" { print "@" substr($5, 1, length($5) - 9) "." substr($5, length($5) - 8) }' "$WORK/manifest")" "$MNT/file"
 check_not "the control: a byte" same_tree "$WORK/manifest" "$MNT"
 manifest "$MNT" >"$WORK/manifest"
 setfattr -n user.one -v more "$MNT/file"
