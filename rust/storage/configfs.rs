@@ -51,7 +51,7 @@ pub trait Parent: Directory {
     /// A directory of that name is being made. An error is what `mkdir()` says.
     fn make(&self, name: &CStr) -> Result<impl PinInit<Self::Child, Error>>;
 
-    /// It is being removed. Files of it that are still open may be used for some time.
+    /// It is being removed: nothing of it is shown or stored any more.
     fn removed(&self, child: &Self::Child);
 }
 
@@ -84,7 +84,8 @@ unsafe trait Place: 'static {
 
 /// The directory of a module, in `/sys/kernel/config`.
 ///
-/// Dropping it takes it away. It may sleep. No directory is left in it then: each keeps the module.
+/// Dropping it takes it away. It may sleep. It is to be dropped by the module's end and nowhere else, and made
+/// last: each directory in it keeps the module, so none is left then.
 ///
 /// C: `struct configfs_subsystem`.
 ///
@@ -273,8 +274,9 @@ impl<T: Directory> Group<T> {
     ///
     /// configfs calls this when the last reference to a group that `make_group` made is gone.
     unsafe extern "C" fn release(item: *mut bindings::config_item) {
+        let group: *const Self = item.wrapping_byte_sub(Self::ITEM).cast();
         // SAFETY: The caller's: this is the reference that `make_group` gave away.
-        drop(unsafe { Arc::from_raw(ptr::from_ref(Self::from_item(item))) });
+        drop(unsafe { Arc::from_raw(group) });
     }
 }
 

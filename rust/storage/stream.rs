@@ -123,7 +123,7 @@ impl<T> Queue<T> {
 
 /// A file in debugfs in which the records of a queue are read, as text.
 ///
-/// Dropping it takes it away. Who has it open reads an end from then on. It may sleep.
+/// Dropping it takes it away. Who has it open reads what is left, and then an end. It may sleep.
 ///
 /// # Invariants
 ///
@@ -161,14 +161,14 @@ impl<T: fmt::Display + Send> File<T> {
                 queue,
             };
         }
-        // SAFETY: The parent is a directory that we have a reference to. The data is there until the file isn't.
+        // SAFETY: The parent is a directory that we have a reference to. The data is there until the file isn't,
+        // and a file that is open has a reference of its own: it needs no protection from being taken away.
         let entry = unsafe {
-            let entry = bindings::debugfs_create_file_full(
+            let entry = bindings::debugfs_create_file_unsafe(
                 name.as_char_ptr(),
                 0o400,
                 parent,
-                ptr::from_ref(&*queue).cast_mut().cast(),
-                ptr::null(),
+                Arc::as_ptr(&queue).cast_mut().cast(),
                 Operations::<T>::TABLE,
             );
             bindings::dput(parent);
@@ -180,10 +180,10 @@ impl<T: fmt::Display + Send> File<T> {
 
 impl<T: fmt::Display + Send> Drop for File<T> {
     fn drop(&mut self) {
-        // Nobody sleeps in a read any more, for whose end the next waits.
+        // Nobody waits any more for what doesn't come.
         self.queue.close();
-        // SAFETY: An entry of debugfs, null or an error, all of which it takes. Nobody is in one of our
-        // functions when this returns, but for files that are open, which have a reference to the queue.
+        // SAFETY: An entry of debugfs, null or an error, all of which it takes. Nobody opens the file when this
+        // returns.
         unsafe { bindings::debugfs_remove(self.entry) };
     }
 }
@@ -244,7 +244,12 @@ impl<T: fmt::Display> Reader<T> {
                 return Ok(0);
             };
             rest = self.rest.lock();
-            rest.write_fmt(fmt!("{record}\n")).map_err(|_| ENOMEM)?;
+            let len = rest.bytes.len();
+            if rest.write_fmt(fmt!("{record}\n")).is_err() {
+                // No half a line.
+                rest.bytes.truncate(len);
+                return Err(ENOMEM);
+            }
         }
         rest.copy_to(to, len)
     }

@@ -24,7 +24,7 @@ use kernel::{
 use storage::{
     block::{
         disk::GenDisk,
-        limits::QueueLimits,
+        limits::{Integrity, QueueLimits},
         mq::{Busy, Operations, TagSet},
         request::{Command, IdleRequest, Op, Request},
         status::Status,
@@ -112,8 +112,8 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
     let (mib, window, stable) = (
         settings.get(Key::Size),
         settings.get(Key::WindowUs),
-        match settings.get(Key::StableWrites) {
-            0 => "not asked for",
+        match (settings.get(Key::StableWrites), protection.integrity()) {
+            (0, None | Some(Integrity { checksum: None, .. })) => "not asked for",
             _ => "asked for",
         },
     );

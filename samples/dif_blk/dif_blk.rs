@@ -56,8 +56,8 @@ module! {
 struct DifBlk {
     // Goes first, so that no request is left when the rest goes.
     _disk: Option<device::Disk>,
-    #[pin]
-    _directory: Subsystem<directory::Root>,
+    /// Not there if there was no memory: a disk that was made can't be taken back while it is being loaded.
+    _directory: Option<Pin<KBox<Subsystem<directory::Root>>>>,
     _debugfs: Dir,
 }
 
@@ -74,7 +74,12 @@ impl kernel::InPlaceModule for DifBlk {
                     _ => Some(device::add(c_str!("dif0"), settings, &debugfs)?),
                 }
             },
-            _directory <- Subsystem::new(c_str!("dif_blk"), Ok::<_, Error>(root)),
+            _directory: {
+                let directory = Subsystem::new(c_str!("dif_blk"), Ok::<_, Error>(root));
+                KBox::pin_init(directory, GFP_KERNEL)
+                    .inspect_err(|error| pr_err!("no directory in configfs: {error:?}\n"))
+                    .ok()
+            },
             _debugfs: debugfs,
         })
     }

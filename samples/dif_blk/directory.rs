@@ -59,6 +59,10 @@ impl Parent for Root {
 
     fn make(&self, name: &CStr) -> Result<impl PinInit<Device, Error>> {
         // As the name of a disk, with the NUL. C: DISK_NAME_LEN
+        if !name.to_bytes().iter().all(u8::is_ascii_graphic) {
+            pr_err!("{name}: the name of a disk has printable ASCII characters only\n");
+            return Err(EINVAL);
+        }
         if name.to_bytes_with_nul().len() > 32 {
             pr_err!("{name}: the name of a disk has at most 31 bytes\n");
             return Err(ENAMETOOLONG);

@@ -121,12 +121,8 @@ impl Faults {
         Ok(())
     }
 
-    fn release_all(&self, open: bool) {
-        let requests = {
-            let mut parked = self.parked.lock();
-            parked.open = open;
-            core::mem::take(&mut parked.requests)
-        };
+    fn release_all(&self) {
+        let requests = core::mem::take(&mut self.parked.lock().requests);
         for rq in requests {
             rq.defer(Delta::ZERO);
         }
@@ -134,12 +130,13 @@ impl Faults {
 
     /// The disk goes: nothing hangs any more.
     pub(crate) fn close(&self) {
-        self.release_all(false);
+        self.parked.lock().open = false;
+        self.release_all();
     }
 
     /// Anything that is written to `release` lets go what hangs.
     fn release(&self, _text: &mut UserSliceReader) -> Result {
-        self.release_all(true);
+        self.release_all();
         Ok(())
     }
 
@@ -186,16 +183,29 @@ impl Faults {
             new.get_or_insert_default().push(entry, GFP_KERNEL)?;
         }
         let mut new = new.unwrap_or_default();
-        let mut rules = self.rules.lock();
-        if clears {
-            core::mem::swap(&mut *rules, &mut new);
-        } else {
-            rules.reserve(new.len(), GFP_KERNEL)?;
-            for entry in new.drain_all() {
-                rules.push(entry, GFP_KERNEL)?;
+        // No memory is asked for while requests wait for the lock: it may be had by writing to this disk.
+        let mut all = KVec::new();
+        let mut rules = loop {
+            let known = self.count.load(Relaxed);
+            all.reserve(known + new.len(), GFP_KERNEL)?;
+            let rules = self.rules.lock();
+            if rules.len() <= known {
+                break rules;
+            }
+        };
+        if !clears {
+            for entry in rules.drain_all() {
+                all.push(entry, GFP_NOWAIT)?;
             }
         }
+        for entry in new.drain_all() {
+            all.push(entry, GFP_NOWAIT)?;
+        }
+        core::mem::swap(&mut *rules, &mut all);
         self.count.store(rules.len(), Relaxed);
+        drop(rules);
+        // What was there before is freed without the lock.
+        drop(all);
         Ok(())
     }
 }

@@ -21,11 +21,16 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
     let (interval, size) = (protection.interval, protection.metadata_size());
     let mut status = Status::Ok;
     let mut verified = 0;
-    let Some(mut sink) = rq.sink() else {
+    let Some((mut sink, mut metadata_sink)) = rq.sinks() else {
         return Status::IoErr;
     };
-    let mut moved = device.store.read(sector, bytes, |first, len, stored| {
+    let moved = device.store.read(sector, bytes, |first, len, stored| {
         let Some(stored) = stored else {
+            if checks.is_some() {
+                for _ in 0..interval.count(len) {
+                    metadata_sink.write(ONES.get(..size).ok_or(EIO)?)?;
+                }
+            }
             return sink.write(ZEROES.get(..len).ok_or(EIO)?);
         };
         if protection.mode != Mode::None {
@@ -51,28 +56,15 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
                 }
             }
         }
+        // Both of one moment.
+        if checks.is_some() {
+            metadata_sink.write(stored.metadata)?;
+        }
         sink.write(stored.data)
     });
     device.counters().intervals_read.add(verified);
-    if checks.is_some() && moved.is_ok() {
-        moved = read_metadata(device, rq, sector, bytes);
-    }
     match moved {
         Ok(()) => status,
         Err(_) => Status::IoErr,
     }
-}
-
-/// Fills the metadata of `rq`.
-fn read_metadata(device: &Device, rq: &mut Request<Device>, sector: u64, bytes: usize) -> Result {
-    let mut sink = rq.integrity_sink().ok_or(EIO)?;
-    let protection = &device.protection;
-    let size = protection.metadata_size();
-    device
-        .store
-        .read(sector, bytes, |_, len, stored| match stored {
-            Some(stored) => sink.write(stored.metadata),
-            None => (0..protection.interval.count(len))
-                .try_for_each(|_| sink.write(ONES.get(..size).ok_or(EIO)?)),
-        })
 }

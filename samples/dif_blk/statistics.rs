@@ -54,13 +54,13 @@ impl Requests {
 
 /// What was counted of a disk. Each queue has numbers of its own, so that CPUs don't share them.
 pub(crate) struct Statistics {
-    queues: KVec<[Requests; OPS.len()]>,
+    queues: KVVec<[Requests; OPS.len()]>,
 }
 
 impl Statistics {
     /// For so many queues. `ENOMEM`.
     pub(crate) fn new(queues: usize) -> Result<Self> {
-        let mut all = KVec::with_capacity(queues, GFP_KERNEL)?;
+        let mut all = KVVec::with_capacity(queues, GFP_KERNEL)?;
         for _ in 0..queues {
             all.push([const { Requests::new() }; OPS.len()], GFP_KERNEL)?;
         }

@@ -223,15 +223,15 @@ impl fmt::Display for Whose<'_> {
 }
 
 /// A string of JSON. What is no printable ASCII is escaped, as if it were Latin-1.
-struct Json<'a>(&'a [u8]);
+struct Json<I>(I);
 
-impl fmt::Display for Json<'_> {
+impl<I: Iterator<Item = u8> + Clone> fmt::Display for Json<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
-        for byte in self.0 {
+        for byte in self.0.clone() {
             match byte {
-                b'"' | b'\\' => write!(f, "\\{}", char::from(*byte))?,
-                b' '..=b'~' => write!(f, "{}", char::from(*byte))?,
+                b'"' | b'\\' => write!(f, "\\{}", char::from(byte))?,
+                b' '..=b'~' => write!(f, "{}", char::from(byte))?,
                 _ => write!(f, "\\u{byte:04x}")?,
             }
         }
@@ -263,7 +263,8 @@ impl fmt::Display for Violation {
                 ino,
                 offset,
             } => f.write_fmt(fmt!(
-                "\"kind\":\"file\",\"fs\":\"{fs}\",\"dev\":\"{dev}\",\"inode\":{ino},\"offset\":{offset},"
+                "\"kind\":\"file\",\"fs\":{},\"dev\":\"{dev}\",\"inode\":{ino},\"offset\":{offset},",
+                Json(fs.as_bytes())
             ))?,
             Origin::BlockDevice { offset } => {
                 write!(f, "\"kind\":\"block device\",\"offset\":{offset},")?;
@@ -300,7 +301,7 @@ impl fmt::Display for Violation {
         f.write_fmt(fmt!(
             "\"after_submit_ns\":{},\"look\":{look},\"looks\":{looks},\"comm\":{},\"pid\":{}}}",
             after_submit.as_nanos(),
-            Json(task.comm()),
+            Json(task.comm().iter().copied()),
             task.pid
         ))
     }

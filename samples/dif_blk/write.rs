@@ -84,7 +84,8 @@ impl Submitted {
         } else {
             0
         };
-        let step = window.as_nanos() / i64::try_from(looks + 1)?;
+        // A window is never none at all.
+        let step = (window.as_nanos() / i64::try_from(looks + 1)?).max(window.as_nanos().min(1));
         Ok(Self {
             at: Instant::now(),
             copy: keeps
@@ -117,7 +118,9 @@ impl Submitted {
         self.at = Instant::now();
         let protection = &device.protection;
         let (interval, size) = (protection.interval, protection.metadata_size());
-        if protection.mode == Mode::Dix {
+        // The block layer may have been told not to make any.
+        let comes = protection.mode == Mode::Dix && rq.integrity().is_some();
+        if comes {
             rq.integrity_source().ok_or(EIO)?.read(&mut self.metadata)?;
         }
         let mut source = rq.source().ok_or(EIO)?;
@@ -135,13 +138,10 @@ impl Submitted {
                     room
                 }
             };
-            match protection.mode {
-                Mode::Dix => {
-                    if !is_right(device, rq, number, data, metadata) {
-                        status = Status::Protection;
-                    }
-                }
-                Mode::None | Mode::Dif => protection.generate(number, data, metadata),
+            if !comes {
+                protection.generate(number, data, metadata);
+            } else if !is_right(device, rq, number, data, metadata) {
+                status = Status::Protection;
             }
             if let Some(guard) = self.guards.get_mut(n) {
                 *guard = protection.guard_of(data, metadata);
@@ -149,6 +149,13 @@ impl Submitted {
             number += 1;
         }
         Ok(status)
+    }
+
+    /// How long until the pages are looked at next. Looks are at their times, however long they take.
+    fn until_next(&self) -> Delta {
+        let parts = i64::try_from(self.looks - self.looks_left + 1).unwrap_or(i64::MAX);
+        let due = self.step.as_nanos().saturating_mul(parts);
+        Delta::from_nanos(due.saturating_sub(self.at.elapsed().as_nanos()).max(0))
     }
 
     /// What was kept of interval `n`.
@@ -263,7 +270,7 @@ impl Submitted {
                 .is_none_or(|changed| changed.contains(&true))
         };
         let torn = match self.effect {
-            Effect::Torn(sectors) => Some(sectors as usize * SECTOR_SIZE as usize),
+            Effect::Torn(sectors) => Some((sectors as usize).saturating_mul(SECTOR_SIZE as usize)),
             _ => None,
         };
         if let (Some(copy), false, None) = (&self.copy, is_known(&self.changed), torn) {
@@ -408,9 +415,9 @@ pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: Sub
     if submitted.step.is_zero() {
         transfer(device, rq, submitted);
     } else {
-        let step = submitted.step;
+        let wait = submitted.until_next();
         *rq.data_mut() = Some(Phase::Window(submitted));
-        rq.defer(step);
+        rq.defer(wait);
     }
 }
 
@@ -437,12 +444,12 @@ pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: Su
     let Some(left) = submitted.looks_left.checked_sub(1) else {
         return transfer(device, rq, submitted);
     };
-    submitted.looks_left = left;
     // What can't be read now can't be read at the transfer.
     let _ = submitted.look(device, &rq);
-    let step = submitted.step;
+    submitted.looks_left = left;
+    let wait = submitted.until_next();
     *rq.data_mut() = Some(Phase::Window(submitted));
-    rq.defer(step);
+    rq.defer(wait);
 }
 
 /// The window is over: checks the data, moves it and ends the request. May sleep.
@@ -467,7 +474,7 @@ fn check_and_store(
     if protection.mode == Mode::None {
         let mut left = match submitted.effect {
             Effect::Drop => 0,
-            Effect::Torn(sectors) => sectors as usize * SECTOR_SIZE as usize,
+            Effect::Torn(sectors) => (sectors as usize).saturating_mul(SECTOR_SIZE as usize),
             _ => rq.bytes(),
         };
         device.store.write_reserved(&span, |run| {

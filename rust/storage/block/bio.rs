@@ -161,6 +161,11 @@ impl fmt::Display for Dev {
 pub struct FsId([c_char; 32]);
 
 impl FsId {
+    /// As it is, without the NUL.
+    pub fn as_bytes(&self) -> impl Iterator<Item = u8> + Clone + '_ {
+        self.0.iter().copied().take_while(|c| *c != 0)
+    }
+
     pub(crate) fn new(s_id: [c_char; 32]) -> Self {
         Self(s_id)
     }

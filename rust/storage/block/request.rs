@@ -252,9 +252,15 @@ impl<T: Operations> Request<T> {
         }
     }
 
-    /// Where to put the data of a read; `None` for anything else.
-    pub fn sink(&mut self) -> Option<Sink<'_>> {
-        (self.op() == Op::Read).then(|| Sink::new(self.segments(Payload::Data)))
+    /// Where to put the data of a read, and the metadata that goes with it, if any does (see
+    /// [`integrity_source`](Self::integrity_source)); `None` for anything else.
+    pub fn sinks(&mut self) -> Option<(Sink<'_>, Sink<'_>)> {
+        (self.op() == Op::Read).then(|| {
+            (
+                Sink::new(self.segments(Payload::Data)),
+                Sink::new(self.segments(Payload::Integrity)),
+            )
+        })
     }
 
     /// The metadata of a write, as it is now, where there is some ([`Command::integrity`]); nothing at all
@@ -263,11 +269,6 @@ impl<T: Operations> Request<T> {
     /// C: `struct bio_integrity_payload`, after `blk_integrity_prepare()`.
     pub fn integrity_source(&self) -> Option<Source<'_>> {
         (self.op() == Op::Write).then(|| Source::new(self.segments(Payload::Integrity)))
-    }
-
-    /// Where to put the metadata of a read, likewise.
-    pub fn integrity_sink(&mut self) -> Option<Sink<'_>> {
-        (self.op() == Op::Read).then(|| Sink::new(self.segments(Payload::Integrity)))
     }
 
     /// The driver's own data, given to [`IdleRequest::start`].

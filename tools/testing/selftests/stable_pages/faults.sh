@@ -5,7 +5,7 @@
 # asked for, and nowhere else.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 40 python3 blkdiscard
+begin 41 python3 blkdiscard
 
 FAULTS=$COUNTERS/faults
 COUNT=512
@@ -112,6 +112,9 @@ fresh 'write torn keep=3 sectors=304'
 sectors write=2 304 8 8
 check "of a torn one the first sectors are new" is different "$(sectors verify=2 304 8)" \
 	"$(printf '%s stale 1\n' 307 308 309 310 311)"
+fresh 'write torn keep=18446744073709551615'
+sectors write=2 304 8 8
+check "one that is cut nowhere is all there" is different "$(sectors verify=2 304 8)" ''
 fresh 'discard drop'
 blkdiscard "$DEV"
 check "a dropped discard leaves all" is different "$(sectors verify 0 $COUNT 8)" ''

@@ -163,6 +163,7 @@ def test_removed(_):
         power.write("0")
     reader.join(30)
     same("an end", got, [b""])
+    same("once more", os.read(file, 100), b"")
     poll = select.poll()
     poll.register(file, select.POLLIN)
     same("hung up", [(file, select.POLLHUP)], poll.poll(0))
