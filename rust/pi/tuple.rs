@@ -133,5 +133,5 @@ fn put(to: &mut [u8], value: u64) {
 
 fn get(from: &[u8]) -> u64 {
     from.iter()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+        .fold(0, |value, byte| (value << 8) | u64::from(*byte))
 }

@@ -160,7 +160,10 @@ mod tests {
         assert_eq!(crc::t10dif(0, &[0xff; 32]), 0xa293);
         assert_eq!(crc::t10dif(crc::t10dif(0, b"1234"), b"56789"), 0xd0db);
         assert_eq!(crc::nvme(0, b"123456789"), 0xae8b_1486_0a79_9888);
-        assert_eq!(crc::nvme(crc::nvme(0, b"1234"), b"56789"), 0xae8b_1486_0a79_9888);
+        assert_eq!(
+            crc::nvme(crc::nvme(0, b"1234"), b"56789"),
+            0xae8b_1486_0a79_9888
+        );
         // The example of RFC 1071: its bytes are in memory's order.
         let sum = crc::csum_partial(0, &[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(crc::csum_fold(sum).to_ne_bytes(), [0x22, 0x0d]);

@@ -29,7 +29,7 @@ emptied() {
 
 for size in "${sizes[@]}"; do
 	load_with_fs size_mb=32
-	make_fs -b $size -N 3000 && mount_fs
+	make_fs -b "$size" -N 3000 && mount_fs
 	# One that is larger, mke2fs has made.
 	rm -r "$MNT/lost+found" && mkdir "$MNT/lost+found"
 	before=$(free)
