@@ -21,7 +21,8 @@ run() {
 		cat "$WORK/log"
 		return 1
 	}
-	at_least writes_checked "$(counter writes_checked)" 10
+	# Without a window nothing is looked at twice.
+	[ "$window" = 0 ] || at_least writes_checked "$(counter writes_checked)" 10
 }
 
 copies() {
