@@ -141,8 +141,9 @@ fsx: modules ## random operations on stablefs, ten minutes (SECONDS=, STRATEGIES
 .PHONY: bench-strategies
 bench-strategies: modules tools ## what keeping pages stable costs: a table, JSON and a picture (ARGS=)
 	@mkdir -p build/bench
-	@$(RUN) --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
-		bench-strategies run --json /out/strategies.json $(ARGS); status=$$?; \
+	@status=0; \
+	$(RUN) --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
+		bench-strategies run --json /out/strategies.json $(ARGS) || status=$$?; \
 	"$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json \
 		build/bench/strategies.svg && \
 	echo 'build/bench/strategies.json, build/bench/strategies.svg' && exit $$status
