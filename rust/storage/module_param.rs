@@ -57,12 +57,7 @@ impl Param {
 
     /// Its value. What isn't allowed is told as text, see [`Invalid`].
     pub fn value(&self, allowed: Allowed) -> Result<u64, Invalid<'_>> {
-        let value = self.text();
-        allowed.parse(value).ok_or(Invalid {
-            name: self.name,
-            value,
-            allowed,
-        })
+        allowed.value(self.name, self.text())
     }
 
     /// # Safety

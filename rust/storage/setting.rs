@@ -19,7 +19,7 @@ pub enum Allowed {
 
 impl Allowed {
     /// The value that `text` is; `None` if it isn't allowed.
-    pub fn parse(self, text: &BStr) -> Option<u64> {
+    fn parse(self, text: &BStr) -> Option<u64> {
         match self {
             Self::Range(min, max) => u64::from_str(text)
                 .ok()
@@ -29,6 +29,15 @@ impl Allowed {
                 .zip(0..)
                 .find_map(|(word, place)| (word.as_bytes() == &**text).then_some(place)),
         }
+    }
+
+    /// Likewise, of the setting `name`; what isn't allowed is told as text.
+    pub fn value<'a>(self, name: &'a str, value: &'a BStr) -> Result<u64, Invalid<'a>> {
+        self.parse(value).ok_or(Invalid {
+            name,
+            value,
+            allowed: self,
+        })
     }
 
     /// The text of a value.
@@ -71,12 +80,9 @@ impl fmt::Display for Shown {
 
 /// A value is not allowed. As text it names the setting, the value and what is allowed.
 pub struct Invalid<'a> {
-    /// Which.
-    pub name: &'a str,
-    /// What was asked for.
-    pub value: &'a BStr,
-    /// What may be.
-    pub allowed: Allowed,
+    name: &'a str,
+    value: &'a BStr,
+    allowed: Allowed,
 }
 
 impl fmt::Display for Invalid<'_> {

@@ -10,7 +10,7 @@ use crate::{
     read,
     settings::{Key, Settings},
     store::{Span, Store},
-    time::{Clock, Way},
+    time::Clock,
     violation::Violation,
     write,
 };
@@ -98,10 +98,11 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
         .write_cache(true)
         .max_hw_bytes(MAX_REQUEST)?
         .discard(Store::GRANULARITY, MAX_DISCARD)?;
-    if let Some(integrity) = protection.integrity() {
+    let integrity = protection.integrity();
+    if let Some(integrity) = integrity {
         limits = limits.integrity(integrity)?;
     }
-    let sectors = settings.get(Key::Size) << (20 - SECTOR_SHIFT);
+    let sectors = settings.sectors();
     let tags = TagSet::new(
         name,
         settings.get(Key::SubmitQueues) as u32,
@@ -112,7 +113,7 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
     let (mib, window, stable) = (
         settings.get(Key::Size),
         settings.get(Key::WindowUs),
-        match (settings.get(Key::StableWrites), protection.integrity()) {
+        match (settings.get(Key::StableWrites), integrity) {
             (0, None | Some(Integrity { checksum: None, .. })) => "not asked for",
             _ => "asked for",
         },
@@ -152,16 +153,14 @@ impl Device {
 
     /// Memory for a write of `bytes` at `sector`, or where an interval before that begins. `EINVAL` if that is not
     /// on the disk, `ENOMEM`. May sleep.
-    pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Arc<Span>> {
+    pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Span> {
         let interval = self.protection.interval;
         let start = interval.sector(interval.at(sector));
         let end = start.checked_add((bytes >> SECTOR_SHIFT) as u64);
-        let sectors = self.settings.get(Key::Size) << (20 - SECTOR_SHIFT);
-        if end.is_none_or(|end| end > sectors) {
+        if end.is_none_or(|end| end > self.settings.sectors()) {
             return Err(EINVAL);
         }
-        let span = self.store.reserve(self.counters(), start, bytes)?;
-        Ok(Arc::new(span, GFP_KERNEL)?)
+        self.store.reserve(self.counters(), start, bytes)
     }
 
     /// Goes on with a request that waited.
@@ -181,7 +180,13 @@ impl Device {
     }
 
     /// What goes wrong with a request, if something does.
-    pub(crate) fn fault(&self, op: fault::Op, command: &Command) -> Option<Fault> {
+    pub(crate) fn fault(&self, command: &Command) -> Option<Fault> {
+        let op = match command.op() {
+            Op::Read => fault::Op::Read,
+            Op::Write => fault::Op::Write,
+            Op::Flush => fault::Op::Flush,
+            Op::Discard | Op::WriteZeroes | Op::Other(_) => fault::Op::Discard,
+        };
         let start = command.sector();
         let sectors = start..start + (command.bytes() >> SECTOR_SHIFT) as u64;
         self.faults()
@@ -190,29 +195,24 @@ impl Device {
 
     /// Does what a request that is no write asks for, and ends it.
     fn run(&self, mut rq: Request<Self>) {
-        let (way, status) = match rq.op() {
-            Op::Read => (Way::Read, read::read(self, &mut rq)),
+        let status = match rq.op() {
+            Op::Read => read::read(self, &mut rq),
             // All that was transferred is in the store, which has no cache before it.
-            Op::Flush => (Way::Flush, Status::Ok),
+            Op::Flush => Status::Ok,
             Op::Discard | Op::WriteZeroes => {
                 self.store.discard(self.counters(), rq.sector(), rq.bytes());
-                (Way::Other, Status::Ok)
+                Status::Ok
             }
-            Op::Write | Op::Other(_) => (Way::Other, Status::NotSupp),
+            Op::Write | Op::Other(_) => Status::NotSupp,
         };
-        self.end(rq, way, status);
+        self.end(rq, status);
     }
 
     /// Likewise, if nothing goes wrong with it.
     fn begin(&self, rq: Request<Self>) {
-        let (way, op) = match rq.op() {
-            Op::Read => (Way::Read, fault::Op::Read),
-            Op::Flush => (Way::Flush, fault::Op::Flush),
-            _ => (Way::Other, fault::Op::Discard),
-        };
-        match self.fault(op, &rq).map(|fault| fault.kind) {
-            Some(Kind::Error(status)) => self.end(rq, way, faults::status(status)),
-            Some(Kind::Drop) => self.end(rq, way, Status::Ok),
+        match self.fault(&rq).map(|fault| fault.kind) {
+            Some(Kind::Error(status)) => self.end(rq, faults::status(status)),
+            Some(Kind::Drop) => self.end(rq, Status::Ok),
             Some(Kind::Hang) => {
                 if let Err(rq) = self.faults().park(rq, Phase::Begin) {
                     self.resume(rq);
@@ -224,8 +224,8 @@ impl Device {
     }
 
     /// Ends a request when its time has come.
-    pub(crate) fn end(&self, mut rq: Request<Self>, way: Way, status: Status) {
-        let delay = self.clock.completion(&self.settings, way, rq.bytes());
+    pub(crate) fn end(&self, mut rq: Request<Self>, status: Status) {
+        let delay = self.clock.completion(&self.settings, &rq);
         if delay.is_zero() {
             rq.end(status);
         } else {

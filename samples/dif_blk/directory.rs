@@ -7,7 +7,7 @@
 
 use crate::{
     device::{self, Disk},
-    settings::{Settings, When, COUNT, SETTINGS},
+    settings::{self, Settings, When, BOOLEAN, COUNT, SETTINGS},
 };
 use core::fmt::Write;
 use kernel::{
@@ -17,10 +17,7 @@ use kernel::{
     str::{BStr, CStr, CString},
     sync::{Arc, Mutex},
 };
-use storage::{
-    configfs::{Attribute, Directory, Parent},
-    setting::{Allowed, Invalid},
-};
+use storage::configfs::{Attribute, Directory, Parent};
 
 /// `/sys/kernel/config/dif_blk`.
 pub(crate) struct Root {
@@ -153,19 +150,10 @@ fn show_power(device: &Device, _: usize, out: &mut dyn Write) -> fmt::Result {
 }
 
 fn set_power(device: &Device, _: usize, text: &BStr) -> Result {
-    let allowed = Allowed::Words(&["0", "1"]);
+    let power = settings::given(BOOLEAN, "power", text, &device.name)?;
     let mut disk = device.disk.lock();
-    match (allowed.parse(text), disk.is_some()) {
-        (None, _) => {
-            let invalid = Invalid {
-                name: "power",
-                value: text,
-                allowed,
-            };
-            pr_err!("{}: {invalid}\n", &*device.name);
-            return Err(EINVAL);
-        }
-        (Some(1), false) => {
+    match (power, disk.is_some()) {
+        (1, false) => {
             *disk = Some(device::add(
                 &device.name,
                 device.settings.clone(),
@@ -173,7 +161,7 @@ fn set_power(device: &Device, _: usize, text: &BStr) -> Result {
             )?);
         }
         // Waits for requests; who asks meanwhile waits, too.
-        (Some(0), true) => drop(disk.take()),
+        (0, true) => drop(disk.take()),
         _ => {}
     }
     Ok(())

@@ -21,7 +21,10 @@ use kernel::{
     time::Delta,
     uaccess::UserSliceReader,
 };
-use storage::block::{request::Request, status::Status};
+use storage::{
+    block::{request::Request, status::Status},
+    counter::Lines,
+};
 
 /// Longest text that is taken at once, in bytes.
 const MAX_TEXT: usize = 4096;
@@ -141,13 +144,13 @@ impl Faults {
     }
 
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, Entry { rule, history }) in self.rules.lock().iter().enumerate() {
-            let (line, History { matched, applied }) = (if n == 0 { "" } else { "\n" }, history);
-            write!(
-                f,
-                "{line}{}: {matched} matched, {applied} applied",
+        let mut lines = Lines::new(f);
+        for Entry { rule, history } in self.rules.lock().iter() {
+            let History { matched, applied } = history;
+            lines.line(fmt!(
+                "{}: {matched} matched, {applied} applied",
                 format_args!("{rule}")
-            )?;
+            ))?;
         }
         Ok(())
     }
@@ -160,12 +163,12 @@ impl Faults {
         let mut bytes = KVec::from_elem(0, text.len(), GFP_KERNEL)?;
         text.read_slice(&mut bytes)?;
         let text = core::str::from_utf8(&bytes).map_err(|_| EINVAL)?;
-        let mut new: Option<KVec<Entry>> = None;
+        let mut new: KVec<Entry> = KVec::new();
         let mut clears = false;
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             if line == "clear" {
                 clears = true;
-                new = None;
+                new.clear();
                 continue;
             }
             let rule = Rule::parse(line).map_err(|wrong| {
@@ -180,9 +183,8 @@ impl Faults {
                 rule,
                 history: History::default(),
             };
-            new.get_or_insert_default().push(entry, GFP_KERNEL)?;
+            new.push(entry, GFP_KERNEL)?;
         }
-        let mut new = new.unwrap_or_default();
         // No memory is asked for while requests wait for the lock: it may be had by writing to this disk.
         let mut all = KVec::new();
         let mut rules = loop {

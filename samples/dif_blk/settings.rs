@@ -11,10 +11,7 @@ use kernel::{
     str::{BStr, CStr},
     sync::atomic::{Atomic, Relaxed},
 };
-use storage::{
-    module_param::Param,
-    setting::{Allowed, Invalid},
-};
+use storage::{block::SECTOR_SHIFT, module_param::Param, setting::Allowed};
 
 /// Whether a setting may change while the disk is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,7 +59,7 @@ macro_rules! settings {
     };
 }
 
-const BOOLEAN: Allowed = Allowed::Words(&["0", "1"]);
+pub(crate) const BOOLEAN: Allowed = Allowed::Words(&["0", "1"]);
 /// Longest time: 10 s.
 const MICROSECONDS: Allowed = Allowed::Range(0, 10_000_000);
 const MB_PER_SECOND: Allowed = Allowed::Range(0, 1_000_000);
@@ -162,7 +159,10 @@ impl Settings {
     pub(crate) fn from_params() -> Result<Self> {
         let settings = Self([const { Atomic::new(0) }; COUNT]);
         for ((value, setting), param) in settings.0.iter().zip(&SETTINGS).zip(PARAMS) {
-            let given = param.value(setting.allowed).map_err(refuse)?;
+            let given = param.value(setting.allowed).map_err(|invalid| {
+                pr_err!("{invalid}\n");
+                EINVAL
+            })?;
             value.store(given, Relaxed);
         }
         Ok(settings)
@@ -184,25 +184,22 @@ impl Settings {
         let (Some(setting), Some(value)) = (SETTINGS.get(row), self.0.get(row)) else {
             return Err(ENOENT);
         };
-        let allowed = setting.allowed;
-        let Some(given) = allowed.parse(text) else {
-            let name_of = setting.name.to_str().unwrap_or_default();
-            pr_err!(
-                "{name}: {}\n",
-                Invalid {
-                    name: name_of,
-                    value: text,
-                    allowed
-                }
-            );
-            return Err(EINVAL);
-        };
-        value.store(given, Relaxed);
+        let of = setting.name.to_str().unwrap_or_default();
+        value.store(given(setting.allowed, of, text, name)?, Relaxed);
         Ok(())
+    }
+
+    /// Capacity, in units of 512 bytes.
+    pub(crate) fn sectors(&self) -> u64 {
+        self.get(Key::Size) << (20 - SECTOR_SHIFT)
     }
 }
 
-fn refuse(invalid: Invalid<'_>) -> Error {
-    pr_err!("{invalid}\n");
-    EINVAL
+/// The value that `text` is for the attribute `of` of the disk `name`. `EINVAL` if it isn't allowed, which the log
+/// then tells.
+pub(crate) fn given(allowed: Allowed, of: &str, text: &BStr, name: &CStr) -> Result<u64> {
+    allowed.value(of, text).map_err(|invalid| {
+        pr_err!("{name}: {invalid}\n");
+        EINVAL
+    })
 }

@@ -5,13 +5,8 @@
 use kernel::{c_str, debugfs::ScopedDir, fmt, prelude::*, uaccess::UserSliceReader};
 use storage::{
     block::request::{Command, Op},
-    counter::Counter,
+    counter::{Counter, Histogram, Lines},
 };
-
-/// Classes of sizes: that of 0 to 511 bytes, and the powers of two from 512 on, of which the last is for all that
-/// is larger.
-const CLASSES: usize = 23;
-const FIRST_CLASS: u32 = 9;
 
 /// Operations that are counted, and what they are called.
 const OPS: [(&str, Op); 5] = [
@@ -28,7 +23,7 @@ struct Requests {
     bios: Counter,
     segments: Counter,
     bytes: Counter,
-    sizes: [Counter; CLASSES],
+    sizes: Histogram<31>,
 }
 
 impl Requests {
@@ -38,7 +33,7 @@ impl Requests {
             bios: Counter::new(),
             segments: Counter::new(),
             bytes: Counter::new(),
-            sizes: [const { Counter::new() }; CLASSES],
+            sizes: Histogram::new(),
         }
     }
 
@@ -46,9 +41,7 @@ impl Requests {
         for counter in [&self.requests, &self.bios, &self.segments, &self.bytes] {
             counter.reset();
         }
-        for counter in &self.sizes {
-            counter.reset();
-        }
+        self.sizes.reset();
     }
 }
 
@@ -80,13 +73,7 @@ impl Statistics {
         requests.bios.add(command.bios());
         requests.segments.add(command.segments_count());
         requests.bytes.add(bytes);
-        let class = bytes
-            .checked_ilog2()
-            .and_then(|log| log.checked_sub(FIRST_CLASS - 1))
-            .unwrap_or(0);
-        if let Some(size) = requests.sizes.get((class as usize).min(CLASSES - 1)) {
-            size.add(1);
-        }
+        requests.sizes.add(bytes as u64);
     }
 
     /// The files in `dir`.
@@ -105,32 +92,26 @@ impl Statistics {
     }
 
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("queue operation requests bios segments bytes")?;
+        let mut lines = Lines::new(f);
+        lines.line(fmt!("queue operation requests bios segments bytes"))?;
         for (queue, name, of) in self.iter().filter(|(.., of)| of.requests.get() > 0) {
-            write!(
-                f,
-                "\n{queue} {name} {:?} {:?} {:?} {:?}",
-                of.requests.get(),
-                of.bios.get(),
-                of.segments.get(),
-                of.bytes.get()
-            )?;
+            lines.line(fmt!(
+                "{queue} {name} {:?} {:?} {:?} {:?}",
+                of.requests,
+                of.bios,
+                of.segments,
+                of.bytes
+            ))?;
         }
         Ok(())
     }
 
     fn show_sizes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("queue operation from requests")?;
+        let mut lines = Lines::new(f);
+        lines.line(fmt!("queue operation from requests"))?;
         for (queue, name, of) in self.iter() {
-            for (class, count) in of.sizes.iter().enumerate() {
-                if count.get() > 0 {
-                    let from = if class == 0 {
-                        0
-                    } else {
-                        1u64 << (class as u32 + FIRST_CLASS - 1)
-                    };
-                    write!(f, "\n{queue} {name} {from} {}", count.get())?;
-                }
+            for (begin, count) in of.sizes.iter() {
+                lines.line(fmt!("{queue} {name} {begin} {count}"))?;
             }
         }
         Ok(())

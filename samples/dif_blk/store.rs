@@ -86,6 +86,7 @@ fn parts(sector: u64, bytes: usize) -> impl Iterator<Item = Part> {
 ///
 /// A piece that is discarded meanwhile is no longer part of the store: what is written to it is lost,
 /// as if the discard had come after.
+#[derive(Default)]
 pub(crate) struct Span {
     sector: u64,
     bytes: usize,

@@ -8,6 +8,7 @@ use kernel::{
     sync::atomic::{Atomic, Full, Relaxed},
     time::{Delta, Instant, Monotonic},
 };
+use storage::block::request::{Command, Op};
 
 /// Random numbers that are the same each time, from a seed: SplitMix64, whose state only counts up, so that many
 /// CPUs can draw from it.
@@ -66,17 +67,6 @@ impl Lane {
     }
 }
 
-/// Which way data goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    Read,
-    Write,
-    /// None does.
-    Flush,
-    /// None does, and it is not kept waiting for one of its own.
-    Other,
-}
-
 /// The clock of a device.
 pub(crate) struct Clock {
     made: Instant<Monotonic>,
@@ -111,23 +101,23 @@ impl Clock {
     }
 
     /// From transfer to the end of a request.
-    pub(crate) fn completion(&self, settings: &Settings, way: Way, bytes: usize) -> Delta {
-        let (own, lane) = match way {
-            Way::Read => (Key::ReadUs, Some((&self.reads, Key::ReadMbps))),
-            Way::Write => (Key::WriteUs, Some((&self.writes, Key::WriteMbps))),
-            Way::Flush => (Key::FlushUs, None),
-            Way::Other => (Key::CompletionUs, None),
+    pub(crate) fn completion(&self, settings: &Settings, command: &Command) -> Delta {
+        let (own, lane) = match command.op() {
+            Op::Read => (Some(Key::ReadUs), Some((&self.reads, Key::ReadMbps))),
+            Op::Write => (Some(Key::WriteUs), Some((&self.writes, Key::WriteMbps))),
+            Op::Flush => (Some(Key::FlushUs), None),
+            Op::Discard | Op::WriteZeroes | Op::Other(_) => (None, None),
         };
         let jitter = settings.get(Key::JitterUs);
         let mut us = self.with_jitter(settings.get(Key::CompletionUs), jitter);
-        if way != Way::Other {
+        if let Some(own) = own {
             us += self.with_jitter(settings.get(own), jitter);
         }
         let mut delay = microseconds(us);
         if let Some((lane, key)) = lane {
             let (mbps, own) = (settings.get(Key::Mbps), settings.get(key));
             if mbps | own != 0 {
-                let now = self.made.elapsed().as_nanos();
+                let (now, bytes) = (self.made.elapsed().as_nanos(), command.bytes());
                 let end = max(
                     self.all.through(now, bytes, mbps),
                     lane.through(now, bytes, own),

@@ -14,13 +14,11 @@ use crate::{
     protection::{Interval, Mode},
     settings::{Key, FAIL},
     store::{Run, Span},
-    time::Way,
     violation::{self, Circumstances, Seen, Violation},
 };
 use fault::{Field, Kind};
 use kernel::{
     prelude::*,
-    sync::Arc,
     time::{ClockSource, Delta, Instant, Monotonic},
 };
 use pi::Part;
@@ -48,7 +46,7 @@ pub(crate) struct Submitted {
     /// One for each interval: whether it was found changed.
     changed: KVec<bool>,
     /// Where it goes. Reserved now, since the transfer can't wait for memory.
-    span: Arc<Span>,
+    span: Span,
     /// From one look at the pages to the next.
     step: Delta,
     looks_left: u64,
@@ -63,10 +61,8 @@ enum Effect {
     None,
     /// It is not stored.
     Drop,
-    /// So many sectors of it are.
-    Torn(u64),
-    /// It is stored there.
-    Elsewhere(Arc<Span>),
+    /// So many bytes of it are.
+    Torn(usize),
     /// It is stored; then a bit of that sector is another, any if none is given.
     Flip(Field, Option<u32>, u64),
 }
@@ -99,12 +95,9 @@ impl Submitted {
             )?,
             room: KVec::from_elem(0, Interval::LONGEST, GFP_KERNEL)?,
             changed: KVec::from_elem(false, if protects { intervals } else { 0 }, GFP_KERNEL)?,
-            span: Arc::new(
-                device
-                    .store
-                    .reserve(device.counters(), command.sector(), len)?,
-                GFP_KERNEL,
-            )?,
+            span: device
+                .store
+                .reserve(device.counters(), command.sector(), len)?,
             step: Delta::from_nanos(step),
             looks_left: looks,
             looks,
@@ -165,6 +158,12 @@ impl Submitted {
             .and_then(|copy| copy.chunks_exact(interval.bytes()).nth(n))
     }
 
+    /// The metadata of interval `n`.
+    fn metadata_of(&self, device: &Device, n: usize) -> Result<&[u8]> {
+        let size = device.protection.metadata_size();
+        self.metadata.get(n * size..(n + 1) * size).ok_or(EIO)
+    }
+
     /// Whether interval `n`, the next of `live`, has changed, which is reported once. If it has, or nothing was
     /// kept, `now` is what it is now.
     fn has_changed(
@@ -176,13 +175,11 @@ impl Submitted {
         now: &mut [u8],
     ) -> Result<bool> {
         let interval = device.protection.interval;
-        let size = device.protection.metadata_size();
-        let metadata = self.metadata.get(n * size..(n + 1) * size).ok_or(EIO)?;
-        let was = self.was(interval, n);
-        let differs = match was {
+        let known = self.changed.get(n).copied().unwrap_or_default();
+        let differs = match self.was(interval, n) {
             Some(was) => {
                 let differs = live.differs(was)?;
-                if differs || self.changed.get(n) == Some(&true) {
+                if differs || known {
                     // Once more; it may be another now.
                     let mut again = rq.source().ok_or(EIO)?;
                     again.skip(n * interval.bytes())?;
@@ -193,43 +190,53 @@ impl Submitted {
             None => {
                 live.read(now)?;
                 let guard = self.guards.get(n).copied().ok_or(EIO)?;
-                device.protection.guard_of(now, metadata) != guard
+                device
+                    .protection
+                    .guard_of(now, self.metadata_of(device, n)?)
+                    != guard
             }
         };
-        let known = self.changed.get(n).copied().unwrap_or_default();
         if differs && !known {
-            let protection = &device.protection;
-            let circumstances = Circumstances {
-                number: device.counters().violation(),
-                time_ns: Monotonic::ktime_get(),
-                sector: rq.sector() + interval.sector(n as u64),
-                request: violation::Request {
-                    sector: rq.sector(),
-                    bytes: rq.bytes(),
-                },
-                guard: (
-                    protection.guard(metadata),
-                    protection.guard_of(now, metadata),
-                ),
-                task: self.task,
-                seen: Seen {
-                    after_submit: self.at.elapsed(),
-                    look: self.looks - self.looks_left,
-                    looks: self.looks + 1,
-                },
-            };
-            let violation = Violation::new(circumstances, was, now, |byte| {
-                rq.origin(n * interval.bytes() + byte)
-            });
-            if device.log.allow() {
-                violation.log(&device.name);
-            }
-            if !device.records.push(violation) {
-                device.counters().records_dropped.add(1);
-            }
+            self.report(device, rq, n, now)?;
             *self.changed.get_mut(n).ok_or(EIO)? = true;
         }
         Ok(differs || known)
+    }
+
+    /// Counts, logs and records that interval `n` is `now`, and not what it was.
+    fn report(&self, device: &Device, rq: &Request<Device>, n: usize, now: &[u8]) -> Result {
+        let protection = &device.protection;
+        let interval = protection.interval;
+        let metadata = self.metadata_of(device, n)?;
+        let circumstances = Circumstances {
+            number: device.counters().violation(),
+            time_ns: Monotonic::ktime_get(),
+            sector: rq.sector() + interval.sector(n as u64),
+            request: violation::Request {
+                sector: rq.sector(),
+                bytes: rq.bytes(),
+            },
+            guard: (
+                protection.guard(metadata),
+                protection.guard_of(now, metadata),
+            ),
+            task: self.task,
+            seen: Seen {
+                after_submit: self.at.elapsed(),
+                look: self.looks - self.looks_left,
+                looks: self.looks + 1,
+            },
+        };
+        let violation = Violation::new(circumstances, self.was(interval, n), now, |byte| {
+            rq.origin(n * interval.bytes() + byte)
+        });
+        if device.log.allow() {
+            violation.log(&device.name);
+        }
+        if !device.records.push(violation) {
+            device.counters().records_dropped.add(1);
+        }
+        Ok(())
     }
 
     /// Looks whether the live pages are as they were, and reports what is not.
@@ -270,7 +277,7 @@ impl Submitted {
                 .is_none_or(|changed| changed.contains(&true))
         };
         let torn = match self.effect {
-            Effect::Torn(sectors) => Some((sectors as usize).saturating_mul(SECTOR_SIZE as usize)),
+            Effect::Torn(bytes) => Some(bytes),
             _ => None,
         };
         if let (Some(copy), false, None) = (&self.copy, is_known(&self.changed), torn) {
@@ -309,8 +316,7 @@ impl Submitted {
                 continue;
             }
             let number = interval.at(rq.sector()) + n as u64;
-            let submitted = self.metadata.get(n * size..(n + 1) * size).ok_or(EIO)?;
-            metadata.copy_from_slice(submitted);
+            metadata.copy_from_slice(self.metadata_of(device, n)?);
             if has_changed {
                 protection.amend(number, data, metadata);
             }
@@ -356,7 +362,7 @@ pub(crate) fn submit<'a>(
         return match store(device, &rq) {
             Ok(()) => {
                 device.count(&rq);
-                device.end(rq.start(None), Way::Write, Status::Ok);
+                device.end(rq.start(None), Status::Ok);
                 Ok(())
             }
             Err(error) if error == ENOMEM => Err(Busy(rq)),
@@ -372,13 +378,13 @@ pub(crate) fn submit<'a>(
     device.count(&rq);
     let rq = rq.start(None);
     // Once for each request: it is started, and not offered again.
-    let Some(fault) = device.fault(fault::Op::Write, &rq) else {
+    let Some(fault) = device.fault(&rq) else {
         begin(device, rq, submitted);
         return Ok(());
     };
     submitted.effect = match fault.kind {
         Kind::Error(status) => {
-            device.end(rq, Way::Write, faults::status(status));
+            device.end(rq, faults::status(status));
             return Ok(());
         }
         Kind::Hang => {
@@ -388,14 +394,19 @@ pub(crate) fn submit<'a>(
             return Ok(());
         }
         Kind::Misdirect(to) => match device.reserve(to, rq.bytes()) {
-            Ok(span) => Effect::Elsewhere(span),
+            Ok(span) => {
+                submitted.span = span;
+                Effect::None
+            }
             Err(_) => {
-                device.end(rq, Way::Write, Status::IoErr);
+                device.end(rq, Status::IoErr);
                 return Ok(());
             }
         },
         Kind::Drop => Effect::Drop,
-        Kind::Torn(sectors) => Effect::Torn(sectors),
+        Kind::Torn(sectors) => {
+            Effect::Torn((sectors as usize).saturating_mul(SECTOR_SIZE as usize))
+        }
         Kind::Flip(field, bit) => Effect::Flip(field, bit, fault.sector),
     };
     begin(device, rq, submitted);
@@ -408,7 +419,7 @@ pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: Sub
     match submitted.read(device, &rq) {
         Ok(Status::Ok) => {}
         Ok(status) => {
-            return device.end(rq, Way::Write, status);
+            return device.end(rq, status);
         }
         Err(_) => return rq.end(Status::IoErr),
     }
@@ -455,7 +466,7 @@ pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: Su
 /// The window is over: checks the data, moves it and ends the request. May sleep.
 fn transfer(device: &Device, rq: Request<Device>, submitted: Submitted) {
     match check_and_store(device, &rq, submitted) {
-        Ok(status) => device.end(rq, Way::Write, status),
+        Ok(status) => device.end(rq, status),
         Err(_) => rq.end(Status::IoErr),
     }
 }
@@ -466,15 +477,12 @@ fn check_and_store(
     mut submitted: Submitted,
 ) -> Result<Status> {
     let protection = &device.protection;
-    let span = match &submitted.effect {
-        Effect::Elsewhere(span) => span.clone(),
-        _ => submitted.span.clone(),
-    };
+    let span = core::mem::take(&mut submitted.span);
     let mut live = rq.source().ok_or(EIO)?;
     if protection.mode == Mode::None {
         let mut left = match submitted.effect {
             Effect::Drop => 0,
-            Effect::Torn(sectors) => (sectors as usize).saturating_mul(SECTOR_SIZE as usize),
+            Effect::Torn(bytes) => bytes,
             _ => rq.bytes(),
         };
         device.store.write_reserved(&span, |run| {

@@ -13,62 +13,10 @@ use kernel::{
     time::Delta,
     uaccess::UserSliceReader,
 };
-use storage::{counter::Counter, fs::writeback::Treatment};
-
-/// How often something was how large, by powers of two.
-pub(crate) struct Histogram<const N: usize>([Counter; N]);
-
-impl<const N: usize> Histogram<N> {
-    fn new() -> Self {
-        Self([const { Counter::new() }; N])
-    }
-
-    /// `value` counts in the last class that begins at or below it.
-    fn add(&self, value: u64) {
-        let class = value.checked_ilog2().map_or(0, |log| log as usize);
-        if let Some(counter) = self.0.get(class.min(N - 1)) {
-            counter.add(1);
-        }
-    }
-
-    fn reset(&self) {
-        self.0.iter().for_each(Counter::reset);
-    }
-}
-
-/// Lines of a file in debugfs, which puts a line feed behind the last one.
-struct Lines<'a, 'f> {
-    f: &'a mut fmt::Formatter<'f>,
-    first: bool,
-}
-
-impl<'a, 'f> Lines<'a, 'f> {
-    fn new(f: &'a mut fmt::Formatter<'f>) -> Self {
-        Self { f, first: true }
-    }
-
-    fn line(&mut self, line: fmt::Arguments<'_>) -> fmt::Result {
-        if !core::mem::take(&mut self.first) {
-            self.f.write_str("\n")?;
-        }
-        self.f.write_fmt(line)
-    }
-}
-
-/// As the file in debugfs shows it: for each class that has something, where it begins and how many.
-impl<const N: usize> fmt::Debug for Histogram<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = Lines::new(f);
-        for (class, counter) in self.0.iter().enumerate() {
-            let begin = if class == 0 { 0 } else { 1u64 << class };
-            match counter.get() {
-                0 => {}
-                count => lines.line(fmt!("{begin} {count}"))?,
-            }
-        }
-        Ok(())
-    }
-}
+use storage::{
+    counter::{Counter, Histogram, Lines},
+    fs::writeback::Treatment,
+};
 
 /// The counters of one mount. All start again at a reset.
 pub(crate) struct Counters {
