@@ -7,26 +7,6 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 begin 47 python3
 
-CONFIG=/sys/kernel/config/dif_blk
-
-# Directories are left by a test that failed.
-leave() {
-	local dir
-	for dir in "$CONFIG"/*/; do
-		[ ! -d "$dir" ] || rmdir "$dir"
-	done
-	finish
-}
-trap leave EXIT
-
-# set_to NAME VALUE...: attributes of disk a.
-set_to() {
-	while [ $# -gt 0 ]; do
-		echo "$2" >"$CONFIG/a/$1" || return
-		shift 2
-	done
-}
-
 # errno COMMAND...: which one it fails with.
 errno() {
 	local output

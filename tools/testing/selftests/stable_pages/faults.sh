@@ -135,13 +135,12 @@ sectors read 320 1 >"$WORK/result" &
 pid=$!
 sleep 1
 exec 3<&-
-mkdir /sys/kernel/config/dif_blk/h
-echo 16 >/sys/kernel/config/dif_blk/h/size
-echo 1 >/sys/kernel/config/dif_blk/h/power
-echo 'any hang' >/sys/kernel/debug/dif_blk/h/faults
-dd if=/dev/h of=/dev/null bs=4k count=1 iflag=direct status=none &
+mkdir "$CONFIG/a"
+set_to size 16 power 1
+echo 'any hang' >/sys/kernel/debug/dif_blk/a/faults
+dd if=/dev/a of=/dev/null bs=4k count=1 iflag=direct status=none &
 sleep 1
-check "a disk on which all hangs can be removed" timeout 30 rmdir /sys/kernel/config/dif_blk/h
+check "a disk on which all hangs can be removed" timeout 30 rmdir "$CONFIG/a"
 echo 1 >"$COUNTERS/release"
 wait $pid
 ktap_finished

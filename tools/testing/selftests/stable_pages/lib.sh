@@ -15,6 +15,7 @@ readonly DEV=/dev/dif0
 # shellcheck disable=SC2034
 readonly QUEUE=/sys/block/dif0/queue
 readonly COUNTERS=/sys/kernel/debug/dif_blk/dif0
+readonly CONFIG=/sys/kernel/config/dif_blk
 
 # Tests that take long under emulation divide their sizes and times by this.
 # shellcheck disable=SC2034
@@ -46,6 +47,7 @@ begin() {
 	ktap_set_plan "$plan"
 	trap finish EXIT
 	unmount_all
+	remove_disks
 }
 
 # What a test that was killed for its time has left.
@@ -53,6 +55,14 @@ unmount_all() {
 	local dir
 	awk '$1 ~ "^/dev/dif" { print $2 }' /proc/mounts | tac | while read -r dir; do
 		umount "$dir"
+	done
+}
+
+# Disks in configfs: a test may leave its own.
+remove_disks() {
+	local dir
+	for dir in "$CONFIG"/*/; do
+		[ ! -d "$dir" ] || rmdir "$dir"
 	done
 }
 
@@ -64,6 +74,7 @@ finish() {
 	done
 	wait
 	! mountpoint -q "$MNT" || umount "$MNT"
+	remove_disks
 	unload || status=$KSFT_FAIL
 	rm -rf "$WORK"
 	exit "$status"
@@ -100,6 +111,14 @@ load() {
 
 unload() {
 	[ ! -d /sys/module/dif_blk ] || modprobe --remove dif_blk
+}
+
+# set_to NAME VALUE...: attributes of disk a in configfs.
+set_to() {
+	while [ $# -gt 0 ]; do
+		echo "$2" >"$CONFIG/a/$1" || return
+		shift 2
+	done
 }
 
 counter() {

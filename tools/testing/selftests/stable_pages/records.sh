@@ -19,9 +19,9 @@ load size_mb=64 window_us=1000000 records=2
 check "what there is no room for is counted" "$HERE/records.py" "$MNT" dropped
 
 load nr_devices=0
-mkdir /sys/kernel/config/dif_blk/dif0
-echo 64 >/sys/kernel/config/dif_blk/dif0/size
-echo 1 >/sys/kernel/config/dif_blk/dif0/power
+mkdir "$CONFIG/dif0"
+echo 64 >"$CONFIG/dif0/size"
+echo 1 >"$CONFIG/dif0/power"
 check "a reader comes to an end when the disk goes" "$HERE/records.py" "$MNT" removed
-check "and the directory, too" rmdir /sys/kernel/config/dif_blk/dif0
+check "and the directory, too" rmdir "$CONFIG/dif0"
 ktap_finished

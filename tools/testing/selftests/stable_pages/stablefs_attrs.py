@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """What is said about files: modes, owners, times, attributes, lists, flags. See
-stablefs_python.py."""
+stablefs_lib.py."""
 
 import contextlib
 import ctypes
@@ -14,7 +14,8 @@ import subprocess
 import sys
 import time
 
-from stablefs_python import LIBC, fails, main, opened, same
+from lib import LIBC, fails, opened, same
+from stablefs_lib import main
 
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
 SYNC, IMMUTABLE, APPEND, NODUMP, NOATIME, DIRSYNC = 8, 0x10, 0x20, 0x40, 0x80, 0x10000

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What is in files: writing, truncating, mapping, holes. See stablefs_python.py."""
+"""What is in files: writing, truncating, mapping, holes. See stablefs_lib.py."""
 
 import ctypes
 import errno
@@ -10,7 +10,8 @@ import random
 import subprocess
 import sys
 
-from stablefs_python import LIBC, blocks, call, fails, main, opened, read, same
+from lib import LIBC, call, fails, opened, read, same
+from stablefs_lib import blocks, main
 
 FALLOC_FL_KEEP_SIZE = 1
 

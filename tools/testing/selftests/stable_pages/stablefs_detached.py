@@ -3,7 +3,7 @@
 """stable=detached: who waits for copies to land, and who doesn't.
 
 On a device whose window is long: each call that promises to have data on the device
-returns when it is there. See stablefs_python.main for the arguments."""
+returns when it is there. See stablefs_lib.main for the arguments."""
 
 import contextlib
 import errno
@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 
-from stablefs_python import (WAIT_AFTER, WAIT_BEFORE, WRITE, blocks, call, main, opened, raw, same,
-                             sync_file_range)
+from lib import WAIT_AFTER, WAIT_BEFORE, WRITE, call, opened, same, sync_file_range
+from stablefs_lib import blocks, main, raw
 
 LENGTH = 64 << 10
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878

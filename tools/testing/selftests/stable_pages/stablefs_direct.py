@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Buffers of direct I/O, and pages that are pinned for it, are changed in flight.
 
-On a device whose window is long. See stablefs_python.main for the arguments; what the
+On a device whose window is long. See stablefs_lib.main for the arguments; what the
 device saw is for the caller to look at."""
 
 import ctypes
@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 
-from stablefs_python import call, main, opened, same
+from lib import call, opened, same
+from stablefs_lib import main
 
 LENGTH = 64 << 10
 SYS = {"io_setup": 206, "io_destroy": 207, "io_getevents": 208, "io_submit": 209,

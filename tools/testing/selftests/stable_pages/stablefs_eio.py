@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-from stablefs_python import LIBC, fails, opened
+from lib import LIBC, fails, opened
 
 
 def tell_each_once(call, files):

@@ -6,9 +6,8 @@
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
-readonly TRACING=/sys/kernel/tracing
 begin_stablefs 9
-mountpoint -q "$TRACING" || mount -t tracefs tracefs "$TRACING"
+mount_tracefs
 
 # rewrite STRATEGY: a file in two pieces, each a large folio; one is written to while it is
 # on its way, and then both are. Prints how large the folio was at each of the three writes.

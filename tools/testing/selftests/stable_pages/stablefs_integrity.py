@@ -11,8 +11,8 @@ import os
 import sys
 import threading
 
-from stablefs_python import (WAIT_AFTER, WAIT_BEFORE, WRITE, blocks, call, main, opened, raw, same,
-                             sync_file_range)
+from lib import WAIT_AFTER, WAIT_BEFORE, WRITE, call, opened, same, sync_file_range
+from stablefs_lib import blocks, main, raw
 
 LENGTH = 64 << 10
 STRIDE = 512

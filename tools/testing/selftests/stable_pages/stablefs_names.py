@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Names: making, linking, renaming, reading directories. See stablefs_python.py."""
+"""Names: making, linking, renaming, reading directories. See stablefs_lib.py."""
 
 import ctypes
 import errno
@@ -11,8 +11,8 @@ import stat
 import sys
 import threading
 
-from stablefs_python import (AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, call, fails, main, opened,
-                             read, same)
+from lib import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, call, fails, opened, read, same
+from stablefs_lib import main
 
 RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT = 1, 2, 4
 

@@ -6,9 +6,8 @@
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
-readonly TRACING=/sys/kernel/tracing
 begin_stablefs 12
-mountpoint -q "$TRACING" || mount -t tracefs tracefs "$TRACING"
+mount_tracefs
 
 # Writes the first page of a file, sends it, and writes it again.
 rewrite() {

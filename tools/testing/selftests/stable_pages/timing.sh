@@ -7,21 +7,6 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 begin 29 python3
 
-SETTINGS=/sys/kernel/config/dif_blk/a
-
-leave() {
-	[ ! -d $SETTINGS ] || rmdir $SETTINGS
-	finish
-}
-trap leave EXIT
-
-set_to() {
-	while [ $# -gt 0 ]; do
-		echo "$2" >"$SETTINGS/$1" || return
-		shift 2
-	done
-}
-
 # ms OPERATION: how long it takes, in milliseconds. The shortest of three.
 ms() {
 	"$HERE/duration.py" /dev/a "$@"
@@ -37,7 +22,7 @@ between() {
 }
 
 load nr_devices=0
-mkdir $SETTINGS
+mkdir "$CONFIG/a"
 set_to size 64 power 1
 for operation in read write flush; do
 	check "nothing asked for: $operation is quick" between 0 150 $operation
