@@ -21,6 +21,7 @@ pub mod block;
 pub mod configfs;
 pub mod counter;
 pub mod crc;
+pub mod debugfs;
 pub mod fs;
 pub mod memory;
 pub mod module_param;

@@ -3,15 +3,13 @@
 //! What is counted, in `/sys/kernel/debug/dif_blk/NAME/`.
 
 use kernel::{
-    c_str,
-    debugfs::ScopedDir,
-    fmt,
+    c_str, fmt,
     prelude::*,
     sync::atomic::{Atomic, Relaxed},
     time::{Instant, Monotonic},
     uaccess::UserSliceReader,
 };
-use storage::counter::Counter;
+use storage::{counter::Counter, debugfs::ScopedDir};
 
 /// Time from the last reset to the first event after it.
 pub(crate) struct FirstAt {
@@ -99,7 +97,7 @@ impl Counters {
     }
 
     /// Their files in `dir`.
-    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
+    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data>) {
         dir.read_only_file(c_str!("writes_checked"), &self.writes_checked);
         dir.read_only_file(c_str!("intervals_checked"), &self.intervals_checked);
         dir.read_only_file(c_str!("violations"), &self.violations);

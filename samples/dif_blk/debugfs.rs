@@ -3,11 +3,8 @@
 //! A disk's directory in debugfs: `/sys/kernel/debug/dif_blk/NAME/`.
 
 use crate::{counters::Counters, faults::Faults, statistics::Statistics};
-use kernel::{
-    debugfs::{Dir, Scope},
-    prelude::*,
-    str::CStr,
-};
+use kernel::{prelude::*, str::CStr};
+use storage::debugfs::{Dir, Scope};
 
 /// What its files show.
 #[pin_data]

@@ -16,7 +16,6 @@ use crate::{
 };
 use fault::Kind;
 use kernel::{
-    debugfs::{Dir, Scope},
     prelude::*,
     str::{CStr, CString},
     sync::{Arc, ArcBorrow},
@@ -30,6 +29,7 @@ use storage::{
         status::Status,
         SECTOR_SHIFT,
     },
+    debugfs::{Dir, Scope},
     ratelimit::RateLimit,
     stream::{self, Queue},
 };

@@ -39,9 +39,9 @@ mod time;
 mod violation;
 mod write;
 
-use kernel::{c_str, debugfs::Dir, prelude::*, sync::Arc};
+use kernel::{c_str, prelude::*, sync::Arc};
 use settings::{Key, Settings};
-use storage::configfs::Subsystem;
+use storage::{configfs::Subsystem, debugfs::Dir};
 
 module! {
     type: DifBlk,
@@ -63,24 +63,22 @@ struct DifBlk {
 
 impl kernel::InPlaceModule for DifBlk {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        let debugfs = Dir::new(c_str!("dif_blk"));
-        let settings = Settings::from_params();
-        let root = directory::Root::new(debugfs.clone());
         try_pin_init!(Self {
+            _debugfs: Dir::new(c_str!("dif_blk"))?,
             _disk: {
-                let settings = Arc::new(settings?, GFP_KERNEL)?;
+                let settings = Arc::new(Settings::from_params()?, GFP_KERNEL)?;
                 match settings.get(Key::NrDevices) {
                     0 => None,
-                    _ => Some(device::add(c_str!("dif0"), settings, &debugfs)?),
+                    _ => Some(device::add(c_str!("dif0"), settings, _debugfs)?),
                 }
             },
             _directory: {
+                let root = directory::Root::new(_debugfs.clone());
                 let directory = Subsystem::new(c_str!("dif_blk"), Ok::<_, Error>(root));
                 KBox::pin_init(directory, GFP_KERNEL)
                     .inspect_err(|error| pr_err!("no directory in configfs: {error:?}\n"))
                     .ok()
             },
-            _debugfs: debugfs,
         })
     }
 }

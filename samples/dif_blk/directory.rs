@@ -11,13 +11,15 @@ use crate::{
 };
 use core::fmt::Write;
 use kernel::{
-    debugfs::Dir,
     fmt, new_mutex,
     prelude::*,
     str::{BStr, CStr, CString},
     sync::{Arc, Mutex},
 };
-use storage::configfs::{Attribute, Directory, Parent};
+use storage::{
+    configfs::{Attribute, Directory, Parent},
+    debugfs::Dir,
+};
 
 /// `/sys/kernel/config/dif_blk`.
 pub(crate) struct Root {

@@ -9,9 +9,7 @@ use crate::device::{Device, Phase};
 use core::ops::Range;
 use fault::{History, Kind, Op, Rule};
 use kernel::{
-    c_str,
-    debugfs::ScopedDir,
-    fmt, new_mutex,
+    c_str, fmt, new_mutex,
     prelude::*,
     str::{CStr, CString},
     sync::{
@@ -24,6 +22,7 @@ use kernel::{
 use storage::{
     block::{request::Request, status::Status},
     counter::Lines,
+    debugfs::ScopedDir,
 };
 
 /// Longest text that is taken at once, in bytes.
@@ -76,7 +75,7 @@ impl Faults {
     }
 
     /// The files in `dir`.
-    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
+    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data>) {
         dir.read_write_callback_file(c_str!("faults"), self, &Self::show, &Self::add);
         dir.write_only_callback_file(c_str!("release"), self, &Self::release);
     }

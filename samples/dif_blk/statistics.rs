@@ -2,10 +2,11 @@
 
 //! What requests there were: how many, how large, of how many bios and segments, by queue and operation.
 
-use kernel::{c_str, debugfs::ScopedDir, fmt, prelude::*, uaccess::UserSliceReader};
+use kernel::{c_str, fmt, prelude::*, uaccess::UserSliceReader};
 use storage::{
     block::request::{Command, Op},
     counter::{Counter, Histogram, Lines},
+    debugfs::ScopedDir,
 };
 
 /// Operations that are counted, and what they are called.
@@ -77,7 +78,7 @@ impl Statistics {
     }
 
     /// The files in `dir`.
-    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
+    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data>) {
         dir.read_write_callback_file(c_str!("requests"), self, &Self::show, &Self::reset);
         dir.read_callback_file(c_str!("request_sizes"), self, &Self::show_sizes);
     }

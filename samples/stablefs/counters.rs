@@ -3,18 +3,10 @@
 //! What is counted, in `/sys/kernel/debug/stablefs/NAME/`.
 
 use crate::strategy::{treatment_word, Copies, Learned, Reason};
-use kernel::{
-    c_str,
-    debugfs::{Dir, Scope, ScopedDir},
-    fmt,
-    prelude::*,
-    str::CStr,
-    sync::Arc,
-    time::Delta,
-    uaccess::UserSliceReader,
-};
+use kernel::{c_str, fmt, prelude::*, str::CStr, sync::Arc, time::Delta, uaccess::UserSliceReader};
 use storage::{
     counter::{Counter, Histogram, Lines},
+    debugfs::{Dir, Scope, ScopedDir},
     fs::writeback::Treatment,
 };
 
@@ -99,7 +91,7 @@ impl Counters {
         name: &'a CStr,
         learned: Arc<Learned>,
         copies: Arc<Copies>,
-    ) -> impl PinInit<Scope<Self>, core::convert::Infallible> + 'a {
+    ) -> impl PinInit<Scope<Self>, Error> + 'a {
         let counters = Self {
             spared: Counter::new(),
             decisions: Decisions([const { [const { [const { Counter::new() }; 2] }; REASONS] }; 3]),
@@ -112,10 +104,10 @@ impl Counters {
             write_bytes: Counter::new(),
             write_histogram: Histogram::new(),
         };
-        dir.scope(counters, name, Self::files)
+        dir.scope(Ok::<_, Error>(counters), name, Self::files)
     }
 
-    fn files<'data>(&'data self, dir: &ScopedDir<'data, '_>) {
+    fn files<'data>(&'data self, dir: &ScopedDir<'data>) {
         dir.read_only_file(c_str!("spared"), &self.spared);
         dir.read_only_file(c_str!("decisions"), &self.decisions);
         dir.read_only_file(c_str!("copies"), &self.state);

@@ -19,7 +19,6 @@ use ext2::{
     time,
 };
 use kernel::{
-    debugfs::Scope,
     fmt, new_mutex,
     prelude::*,
     seq_file::SeqFile,
@@ -28,6 +27,7 @@ use kernel::{
     sync::{Arc, Mutex},
 };
 use storage::{
+    debugfs::Scope,
     fs::{
         buffer::{Buffer, Kept},
         context::{Log, Value},

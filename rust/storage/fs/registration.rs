@@ -5,9 +5,9 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{context, inode::Container, sb, FileSystem, Type};
-use crate::bindings;
+use crate::{bindings, debugfs::Dir};
 use core::{marker::PhantomData, pin::Pin};
-use kernel::{debugfs::Dir, error::to_result, prelude::*, types::Opaque};
+use kernel::{error::to_result, prelude::*, types::Opaque};
 use pin_init::{pin_data, pinned_drop, PinInit};
 
 /// While it lives, filesystems of type `T` can be mounted. While one is, the module that linked this
@@ -72,6 +72,7 @@ impl<T: FileSystem> Registration<T> {
         unsafe {
             pin_init::pin_init_from_closure(|slot: *mut Self| {
                 let cache = Cache::new::<T>()?;
+                let debugfs = Dir::new(T::NAME)?;
                 let fs_type = Opaque::cast_into(&raw const (*slot).fs_type);
                 fs_type.write(bindings::file_system_type {
                     name: T::NAME.as_char_ptr(),
@@ -84,7 +85,7 @@ impl<T: FileSystem> Registration<T> {
                     ..pin_init::zeroed()
                 });
                 (&raw mut (*slot).cache).write(cache.0);
-                (&raw mut (*slot).debugfs).write(Dir::new(T::NAME));
+                (&raw mut (*slot).debugfs).write(debugfs);
                 to_result(bindings::register_filesystem(fs_type)).inspect_err(|_| {
                     core::ptr::drop_in_place(&raw mut (*slot).debugfs);
                 })?;

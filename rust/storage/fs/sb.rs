@@ -10,10 +10,9 @@ use super::{
     inode::{self, INode, New as NewINode, Ref},
     registration, xattr, FileSystem, NoFs, Type,
 };
-use crate::{bindings, block::bio::FsId};
+use crate::{bindings, block::bio::FsId, debugfs::Dir};
 use core::{marker::PhantomData, pin::Pin, ptr};
 use kernel::{
-    debugfs::Dir,
     error::{from_result, to_result},
     prelude::*,
     seq_file::SeqFile,

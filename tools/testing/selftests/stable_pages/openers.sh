@@ -5,7 +5,7 @@
 # I/O is going on is refused, and clean as soon as the last opener is gone.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 10 fio
+begin 16 fio
 
 load size_mb=64 window_us=2000
 exec 3<"$DEV"
@@ -16,6 +16,25 @@ check_not "one opener: the module stays" rmmod dif_blk
 exec 4<&-
 check "none: it goes" rmmod dif_blk
 check "the device goes with it" test ! -e "$DEV"
+
+# A file of debugfs, read-only, write-only, both, and a stream; also of a disk that has gone.
+load size_mb=64
+for file in violations reset faults records; do
+	if [ $file = reset ]; then
+		exec 3>"$COUNTERS/$file"
+	else
+		exec 3<"$COUNTERS/$file"
+	fi
+	check_not "$file is open: the module stays" rmmod dif_blk
+	exec 3>&-
+done
+mkdir /sys/kernel/config/dif_blk/a
+echo 1 >/sys/kernel/config/dif_blk/a/power
+exec 3</sys/kernel/debug/dif_blk/a/violations
+rmdir /sys/kernel/config/dif_blk/a
+check_not "the file of a disk that has gone says so" cat <&3
+exec 3<&-
+check "closed, all goes" rmmod dif_blk
 
 # The disk is full: what a leak would lose is four times what is allowed for the
 # caches of fio and others.
