@@ -5,7 +5,7 @@
 # wrong with what they are told, and leave nothing behind, whoever does what at once.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 47 python3
+begin 50 python3
 
 # errno COMMAND...: which one it fails with.
 errno() {
@@ -97,7 +97,10 @@ check "a name that is taken: EEXIST" is errno "$(errno mkdir "$CONFIG/a")" EEXIS
 set_to power 1 window_us 0
 exec 3<>/dev/a
 check "a disk that is open can be removed" rmdir "$CONFIG/a"
-check_not "who has it open is told" dd if=/dev/zero bs=4k count=1 status=none >&3
+write_to_it() {
+	dd if=/dev/zero bs=4k count=1 status=none >&3
+}
+check_not "who has it open is told" write_to_it
 exec 3<&-
 
 # Everything at once, by eight.
