@@ -72,8 +72,8 @@ impl Fixture {
             self.wrong.fetch_add(1, Relaxed);
         }
         let block = [0; 512];
-        match rq.sink() {
-            Some(mut sink) => {
+        match rq.sinks() {
+            Some((mut sink, _)) => {
                 for _ in 0..bytes / block.len() {
                     if sink.write(&block).is_err() {
                         self.wrong.fetch_add(1, Relaxed);
