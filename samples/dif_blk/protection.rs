@@ -36,6 +36,9 @@ impl Interval {
     /// The longest, in bytes.
     pub(crate) const LONGEST: usize = 4096;
 
+    /// The most metadata that goes with one, in bytes.
+    pub(crate) const METADATA: usize = 128;
+
     fn new(bytes: u32) -> Self {
         Self {
             shift: bytes.trailing_zeros(),

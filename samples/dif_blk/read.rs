@@ -12,7 +12,7 @@ use storage::block::{request::Request, status::Status};
 /// What was never written reads as that.
 static ZEROES: [u8; Interval::LONGEST] = [0; Interval::LONGEST];
 /// The metadata that goes with it: not to be checked.
-static ONES: [u8; 128] = [0xff; 128];
+static ONES: [u8; Interval::METADATA] = [0xff; Interval::METADATA];
 
 /// Fills the pages of `rq` from the store. May sleep.
 pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
