@@ -23,6 +23,8 @@
 //! | `keep=N` | so many sectors of a write are written | 0 |
 //! | `status=` | `ioerr`, `medium`, `protection`, `nospc`, `timeout`: how a request fails | `ioerr` |
 //!
+//! Beside rules: what a [power cut](Power) leaves of what was written.
+//!
 //! Pure: no clock, no lock, no memory but its own. Random numbers are the caller's.
 
 // The kernel build says so itself, and warns about saying it twice.
@@ -36,9 +38,11 @@ extern crate std;
 #[cfg(test)]
 mod tests;
 
+mod power;
 mod text;
 
 use core::ops::Range;
+pub use power::{Loss, Power};
 pub use text::Wrong;
 
 /// What a request does.
@@ -133,6 +137,8 @@ pub enum Kind {
     Torn(u64),
     /// It waits until it is released. `hang`
     Hang,
+    /// The power goes, before it does anything. `crash`
+    Crash,
 }
 
 /// A rule: to which requests something happens.

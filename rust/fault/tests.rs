@@ -2,7 +2,7 @@
 
 //! Rules, as text and against made requests.
 
-use crate::{Field, History, Kind, Op, Rule, Status};
+use crate::{Field, History, Kind, Loss, Op, Power, Rule, Status};
 use proptest::prelude::*;
 use std::{format, string::String, string::ToString, vec::Vec};
 
@@ -38,6 +38,7 @@ fn kinds_by_their_words() {
         ("discard,flush drop", Kind::Drop),
         ("write torn keep=3", Kind::Torn(3)),
         ("flush hang", Kind::Hang),
+        ("write crash after=99", Kind::Crash),
     ] {
         assert_eq!(rule(text).kind(), kind, "{text}");
     }
@@ -183,4 +184,57 @@ proptest! {
         let distance = (history.applied as f64 - expected).abs();
         prop_assert!(distance < 200.0, "{} of {}", history.applied, expected);
     }
+}
+
+#[test]
+fn power_as_text() {
+    for (text, power) in [
+        ("off", Power::Off),
+        ("on", Power::On(Loss::All, 0)),
+        ("on none", Power::On(Loss::None, 0)),
+        (" on  random ", Power::On(Loss::Random, 0)),
+        ("on torn seed=7\n", Power::On(Loss::Torn, 7)),
+    ] {
+        assert_eq!(Power::parse(text), Ok(power), "{text}");
+    }
+    for (text, word) in [
+        ("", ""),
+        ("on some", "some"),
+        ("off now", "now"),
+        ("on all seed=7", "seed=7"),
+        ("on torn seed=x", "seed=x"),
+        ("on torn 7", "7"),
+        ("on random seed=7 seed=8", "seed=8"),
+    ] {
+        assert_eq!(Power::parse(text).unwrap_err().word, word, "{text}");
+    }
+}
+
+proptest! {
+    /// A loss keeps the beginning of a write: all, none, or, torn, less than all.
+    #[test]
+    fn losses(intervals in 0usize..300, random: u64) {
+        prop_assert_eq!(Loss::All.kept(intervals, random), 0);
+        prop_assert_eq!(Loss::None.kept(intervals, random), intervals);
+        let kept = Loss::Random.kept(intervals, random);
+        prop_assert!(kept == 0 || kept == intervals);
+        prop_assert!(Loss::Torn.kept(intervals, random) <= intervals);
+    }
+}
+
+#[test]
+fn losses_are_of_every_kind() {
+    // Any generator will do; this is Weyl's.
+    let draws = (1..1000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let kept: Vec<usize> = draws
+        .clone()
+        .map(|random| Loss::Torn.kept(8, random))
+        .collect();
+    for count in 0..=8 {
+        assert!(kept.contains(&count), "{count}");
+    }
+    let whole = draws
+        .filter(|random| Loss::Random.kept(8, *random) == 8)
+        .count();
+    assert!((400..600).contains(&whole), "{whole}");
 }

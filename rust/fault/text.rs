@@ -29,7 +29,7 @@ impl core::error::Error for Wrong<'_> {}
 
 const OPS: &str = "any, or some of read, write, flush and discard, with commas";
 const KINDS: &str =
-    "error, flip-data, flip-guard, flip-app, flip-ref, misdirect, drop, torn or hang";
+    "error, flip-data, flip-guard, flip-app, flip-ref, misdirect, drop, torn, hang or crash";
 const KEYS: &str =
     "sectors=, after=, every=, probability=, count=, bit=, to=, keep= or status=, each once, where it has a meaning";
 const NUMBER: &str = "a number";
@@ -177,6 +177,7 @@ fn kind<'a>(word: &'a str, keys: &mut Keys<'a>) -> Result<Kind, Wrong<'a>> {
         "drop" => Kind::Drop,
         "torn" => Kind::Torn(number(keys.keep.take(), 0, NUMBER, |_| true)?),
         "hang" => Kind::Hang,
+        "crash" => Kind::Crash,
         _ => {
             return Err(Wrong {
                 word,
@@ -201,7 +202,7 @@ impl Rule {
         let mut keys = Keys::read(words)?;
         let kind = kind(kind_word, &mut keys)?;
         let possible = match kind {
-            Kind::Error(_) | Kind::Hang => Ops::ANY,
+            Kind::Error(_) | Kind::Hang | Kind::Crash => Ops::ANY,
             Kind::Flip(..) | Kind::Misdirect(_) | Kind::Torn(_) => Ops(Op::Write.bit()),
             Kind::Drop => Ops(Ops::ANY.0 & !Op::Read.bit()),
         };
@@ -274,6 +275,7 @@ impl fmt::Display for Rule {
             Kind::Drop => f.write_str(" drop")?,
             Kind::Torn(keep) => write!(f, " torn keep={keep}")?,
             Kind::Hang => f.write_str(" hang")?,
+            Kind::Crash => f.write_str(" crash")?,
         }
         if (self.first, self.last) != (0, u64::MAX) {
             write!(f, " sectors={}-{}", self.first, self.last)?;

@@ -194,6 +194,21 @@ impl<'data> ScopedDir<'data> {
     }
 }
 
+/// Calls `f` with the text that was written to a file: `E2BIG` for more than `max` bytes, `EINVAL` if it isn't
+/// UTF-8, `EFAULT`, `ENOMEM`.
+pub fn with_text(
+    reader: &mut UserSliceReader,
+    max: usize,
+    f: impl FnOnce(&str) -> Result,
+) -> Result {
+    if reader.len() > max {
+        return Err(E2BIG);
+    }
+    let mut bytes = KVec::from_elem(0, reader.len(), GFP_KERNEL)?;
+    reader.read_slice(&mut bytes)?;
+    f(core::str::from_utf8(&bytes).map_err(|_| EINVAL)?)
+}
+
 struct Operations<T, F, W>(PhantomData<(T, F, W)>);
 
 /// What `F` says of the data, as text.

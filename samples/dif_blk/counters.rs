@@ -55,7 +55,7 @@ impl fmt::Debug for FirstAt {
     }
 }
 
-/// The counters of one disk. All but `stored_bytes` start again at a reset.
+/// The counters of one disk. All start again at a reset.
 pub(crate) struct Counters {
     /// Write requests that were checked after their window.
     pub(crate) writes_checked: Counter,
@@ -75,8 +75,6 @@ pub(crate) struct Counters {
     pub(crate) read_mismatches: Counter,
     /// Protection intervals written whose metadata did not agree with their data.
     pub(crate) write_mismatches: Counter,
-    /// Memory that holds data, in bytes; protection information comes on top.
-    pub(crate) stored_bytes: Counter,
 }
 
 impl Counters {
@@ -92,7 +90,6 @@ impl Counters {
             intervals_read: Counter::new(),
             read_mismatches: Counter::new(),
             write_mismatches: Counter::new(),
-            stored_bytes: Counter::new(),
         }
     }
 
@@ -106,7 +103,6 @@ impl Counters {
         dir.read_only_file(c_str!("intervals_read"), &self.intervals_read);
         dir.read_only_file(c_str!("read_mismatches"), &self.read_mismatches);
         dir.read_only_file(c_str!("write_mismatches"), &self.write_mismatches);
-        dir.read_only_file(c_str!("stored_bytes"), &self.stored_bytes);
         dir.write_only_callback_file(c_str!("reset"), self, &Self::reset);
     }
 

@@ -2,7 +2,10 @@
 
 //! A disk's directory in debugfs: `/sys/kernel/debug/dif_blk/NAME/`.
 
-use crate::{counters::Counters, faults::Faults, statistics::Statistics};
+use crate::{
+    cache::Cache, counters::Counters, faults::Faults, protection::Protection,
+    statistics::Statistics,
+};
 use kernel::{prelude::*, str::CStr};
 use storage::debugfs::{Dir, Scope};
 
@@ -13,26 +16,35 @@ pub(crate) struct Files {
     #[pin]
     pub(crate) faults: Faults,
     pub(crate) statistics: Statistics,
+    pub(crate) protection: Protection,
+    #[pin]
+    pub(crate) cache: Cache,
 }
 
 impl Files {
-    /// With the files in the subdirectory `name` of `dir`, for a disk with so many queues.
+    /// With the files in the subdirectory `name` of `dir`, for a disk with so many queues, that
+    /// protection and that cache.
     pub(crate) fn new<'a>(
         dir: &'a Dir,
         name: &'a CStr,
         queues: usize,
+        protection: Protection,
+        cache: impl PinInit<Cache, Error> + 'a,
     ) -> impl PinInit<Scope<Self>, Error> + 'a {
         dir.scope(
             try_pin_init!(Self {
                 counters: Counters::new(),
                 faults <- Faults::new(name),
                 statistics: Statistics::new(queues)?,
+                protection,
+                cache <- cache,
             }? Error),
             name,
             |files, dir| {
                 files.counters.files(dir);
                 files.faults.files(dir);
                 files.statistics.files(dir);
+                files.cache.files(dir);
             },
         )
     }

@@ -3,6 +3,7 @@
 //! The disk: what each request does.
 
 use crate::{
+    cache::Cache,
     counters::Counters,
     debugfs::Files,
     faults::{self, Fault, Faults},
@@ -70,10 +71,7 @@ pub(crate) enum Phase {
 pub(crate) struct Device {
     pub(crate) name: CString,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) protection: Protection,
     pub(crate) clock: Clock,
-    #[pin]
-    pub(crate) store: Store,
     // Goes before the directory that it is in.
     _records_file: stream::File<Violation>,
     #[pin]
@@ -118,13 +116,16 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
             _ => "asked for",
         },
     );
+    let cache = Cache::new(
+        name,
+        Store::new(protection.interval, protection.metadata_size()),
+        (settings.get(Key::CacheSize) << 20) as usize,
+    );
     let device = Arc::pin_init(
         try_pin_init!(Device {
             name: CString::try_from_fmt(fmt!("{name}"))?,
-            store <- Store::new(protection.interval, protection.metadata_size()),
             clock: Clock::new(settings.get(Key::Seed)),
-            protection,
-            files <- Files::new(debugfs, name, queues),
+            files <- Files::new(debugfs, name, queues, protection, cache),
             records: Arc::pin_init(Queue::new(settings.get(Key::Records) as usize), GFP_KERNEL)?,
             _records_file: stream::File::new(&[c"dif_blk", name], c"records", records.clone()),
             settings,
@@ -147,6 +148,18 @@ impl Device {
         &self.files.counters
     }
 
+    pub(crate) fn protection(&self) -> &Protection {
+        &self.files.protection
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.files.cache
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.cache().store()
+    }
+
     pub(crate) fn faults(&self) -> &Faults {
         &self.files.faults
     }
@@ -154,13 +167,13 @@ impl Device {
     /// Memory for a write of `bytes` at `sector`, or where an interval before that begins. `EINVAL` if that is not
     /// on the disk, `ENOMEM`. May sleep.
     pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Span> {
-        let interval = self.protection.interval;
+        let interval = self.protection().interval;
         let start = interval.sector(interval.at(sector));
         let end = start.checked_add((bytes >> SECTOR_SHIFT) as u64);
         if end.is_none_or(|end| end > self.settings.sectors()) {
             return Err(EINVAL);
         }
-        self.store.reserve(self.counters(), start, bytes)
+        self.store().reserve(start, bytes)
     }
 
     /// Goes on with a request that waited.
@@ -197,12 +210,8 @@ impl Device {
     fn run(&self, mut rq: Request<Self>) {
         let status = match rq.op() {
             Op::Read => read::read(self, &mut rq),
-            // All that was transferred is in the store, which has no cache before it.
-            Op::Flush => Status::Ok,
-            Op::Discard | Op::WriteZeroes => {
-                self.store.discard(self.counters(), rq.sector(), rq.bytes());
-                Status::Ok
-            }
+            Op::Flush => status(self.cache().flush()),
+            Op::Discard | Op::WriteZeroes => status(self.cache().discard(rq.sector(), rq.bytes())),
             Op::Write | Op::Other(_) => Status::NotSupp,
         };
         self.end(rq, status);
@@ -213,6 +222,10 @@ impl Device {
         match self.fault(&rq).map(|fault| fault.kind) {
             Some(Kind::Error(status)) => self.end(rq, faults::status(status)),
             Some(Kind::Drop) => self.end(rq, Status::Ok),
+            Some(Kind::Crash) => {
+                self.cache().cut();
+                rq.end(Status::IoErr);
+            }
             Some(Kind::Hang) => {
                 if let Err(rq) = self.faults().park(rq, Phase::Begin) {
                     self.resume(rq);
@@ -243,6 +256,10 @@ impl Operations for Device {
         device: ArcBorrow<'a, Self>,
         rq: IdleRequest<'a, Self>,
     ) -> Result<(), Busy<'a, Self>> {
+        if device.cache().is_off() {
+            rq.start(None).end(Status::IoErr);
+            return Ok(());
+        }
         if rq.op() == Op::Write {
             return write::submit(&device, rq);
         }
@@ -253,5 +270,14 @@ impl Operations for Device {
 
     fn deferred(device: ArcBorrow<'_, Self>, rq: Request<Self>) {
         device.resume(rq);
+    }
+}
+
+/// How a request ends with which something was done.
+pub(crate) fn status(result: Result) -> Status {
+    match result {
+        Ok(()) => Status::Ok,
+        Err(error) if error == ENOMEM => Status::Resource,
+        Err(_) => Status::IoErr,
     }
 }

@@ -15,16 +15,19 @@
 //! | [`write`], [`read`] | the two paths that move data |
 //! | [`time`] | how long things take |
 //! | [`store`] | the sparse memory behind the disk |
+//! | [`cache`] | the volatile write cache before it, power cuts, snapshots |
+//! | [`undo`] | what the store had at a moment |
 //! | [`violation`] | what is said of a page that changed |
 //! | [`faults`] | what goes wrong on purpose |
 //! | [`debugfs`] | the directory in debugfs |
 //! | [`counters`], [`statistics`] | what is counted |
 //!
-//! Lock order, outermost first: `directory::Device::disk`; the block layer's; `Store::create`, the store's
+//! Lock order, outermost first: `directory::Device::disk`; the block layer's; `Cache::state`; `Store::create`, the store's
 //! `XArray` lock; that of a `store::Piece` is a leaf.
 
 #![forbid(unsafe_code)]
 
+mod cache;
 mod counters;
 mod debugfs;
 mod device;
@@ -36,6 +39,7 @@ mod settings;
 mod statistics;
 mod store;
 mod time;
+mod undo;
 mod violation;
 mod write;
 

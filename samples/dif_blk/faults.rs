@@ -22,7 +22,7 @@ use kernel::{
 use storage::{
     block::{request::Request, status::Status},
     counter::Lines,
-    debugfs::ScopedDir,
+    debugfs::{with_text, ScopedDir},
 };
 
 /// Longest text that is taken at once, in bytes.
@@ -156,12 +156,10 @@ impl Faults {
 
     /// Takes all lines, or none.
     fn add(&self, text: &mut UserSliceReader) -> Result {
-        if text.len() > MAX_TEXT {
-            return Err(E2BIG);
-        }
-        let mut bytes = KVec::from_elem(0, text.len(), GFP_KERNEL)?;
-        text.read_slice(&mut bytes)?;
-        let text = core::str::from_utf8(&bytes).map_err(|_| EINVAL)?;
+        with_text(text, MAX_TEXT, |text| self.add_lines(text))
+    }
+
+    fn add_lines(&self, text: &str) -> Result {
         let mut new: KVec<Entry> = KVec::new();
         let mut clears = false;
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {

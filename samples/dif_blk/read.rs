@@ -17,14 +17,14 @@ static ONES: [u8; Interval::METADATA] = [0xff; Interval::METADATA];
 /// Fills the pages of `rq` from the store. May sleep.
 pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
     let (sector, bytes, checks) = (rq.sector(), rq.bytes(), rq.integrity());
-    let protection = &device.protection;
+    let protection = device.protection();
     let (interval, size) = (protection.interval, protection.metadata_size());
     let mut status = Status::Ok;
     let mut verified = 0;
     let Some((mut sink, mut metadata_sink)) = rq.sinks() else {
         return Status::IoErr;
     };
-    let moved = device.store.read(sector, bytes, |first, len, stored| {
+    let moved = device.store().read(sector, bytes, |first, len, stored| {
         let Some(stored) = stored else {
             if checks.is_some() {
                 for _ in 0..interval.count(len) {

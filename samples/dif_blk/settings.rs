@@ -146,6 +146,9 @@ settings! {
     /// Records of violations that wait to be read.
     Records: records, records = "256", Made, Allowed::Range(0, 65536),
         "records of violations that are kept until they are read (0 to 65536)";
+    /// Of writes that no flush has made durable, in MiB.
+    CacheSize: cache_size, cache_size = "0", Made, Allowed::Range(0, 1 << 20),
+        "size of the volatile write cache in MiB (0 to 1048576; 0: what is written is durable)";
     /// Of all that is random.
     Seed: seed, seed = "1", Made, Allowed::Range(0, u64::MAX),
         "where random numbers begin";

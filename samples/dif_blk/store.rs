@@ -6,7 +6,7 @@
 //! beside it. A piece exists from the first write to it until it is discarded. What was never written has
 //! zeroes, and metadata of ones only: tuples that are not to be checked.
 
-use crate::{counters::Counters, protection::Interval};
+use crate::protection::Interval;
 use core::ops::Range;
 use kernel::{
     alloc::AllocError,
@@ -15,7 +15,7 @@ use kernel::{
     sync::{Arc, Mutex},
     xarray::{AllocKind, XArray},
 };
-use storage::block::SECTOR_SHIFT;
+use storage::{block::SECTOR_SHIFT, counter::Counter};
 
 /// Bytes in a piece.
 const PIECE: usize = Store::GRANULARITY as usize;
@@ -29,6 +29,8 @@ pub(crate) struct Store {
     interval: Interval,
     /// Bytes for each interval.
     metadata_size: usize,
+    /// Memory that holds data, in bytes; metadata comes on top.
+    pub(crate) stored_bytes: Counter,
     #[pin]
     pieces: XArray<Arc<Piece>>,
     /// Held while a piece is put into `pieces`: only one may come to be at an index.
@@ -44,7 +46,7 @@ pub(crate) struct Piece {
 }
 
 /// Data and metadata of a piece.
-struct Content {
+pub(crate) struct Content {
     data: KBox<[u8; PIECE]>,
     metadata: KVec<u8>,
 }
@@ -69,11 +71,17 @@ struct Part {
     bytes: Range<usize>,
 }
 
+/// The numbers of the pieces that have `bytes` from `sector` on.
+pub(crate) fn numbers(sector: u64, bytes: usize) -> Range<usize> {
+    let start = (sector << SECTOR_SHIFT) as usize;
+    start / PIECE..(start + bytes).div_ceil(PIECE)
+}
+
 /// The parts of `bytes` from `sector` on.
 fn parts(sector: u64, bytes: usize) -> impl Iterator<Item = Part> {
     let start = (sector << SECTOR_SHIFT) as usize;
     let end = start + bytes;
-    (start / PIECE..end.div_ceil(PIECE)).map(move |piece| {
+    numbers(sector, bytes).map(move |piece| {
         let base = piece * PIECE;
         Part {
             piece,
@@ -93,6 +101,23 @@ pub(crate) struct Span {
     pieces: KVec<Arc<Piece>>,
 }
 
+impl Span {
+    /// First sector.
+    pub(crate) fn sector(&self) -> u64 {
+        self.sector
+    }
+
+    /// Length in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The numbers of its pieces.
+    pub(crate) fn numbers(&self) -> Range<usize> {
+        numbers(self.sector, self.bytes)
+    }
+}
+
 impl Store {
     /// In what units memory is taken and given back, in bytes.
     pub(crate) const GRANULARITY: u32 = 4096;
@@ -102,9 +127,25 @@ impl Store {
         pin_init!(Self {
             interval,
             metadata_size,
+            stored_bytes: Counter::new(),
             pieces <- XArray::new(AllocKind::Alloc),
             create <- new_mutex!(()),
         })
+    }
+
+    /// In what its data is protected.
+    pub(crate) fn interval(&self) -> Interval {
+        self.interval
+    }
+
+    /// How much metadata goes with so many bytes of data.
+    pub(crate) fn metadata_bytes(&self, bytes: usize) -> usize {
+        self.interval.count(bytes) * self.metadata_size
+    }
+
+    /// Whether something is stored in a piece.
+    pub(crate) fn has(&self, index: usize) -> bool {
+        self.pieces.lock().get(index).is_some()
     }
 
     /// Number of the first interval of a part, and where in the piece's metadata theirs is.
@@ -136,23 +177,22 @@ impl Store {
     /// `ENOMEM`, or what `f` says. May sleep.
     pub(crate) fn write(
         &self,
-        counters: &Counters,
         sector: u64,
         bytes: usize,
         mut f: impl FnMut(Run<'_>) -> Result,
     ) -> Result {
         for part in parts(sector, bytes) {
-            let piece = self.piece_or_new(counters, part.piece)?;
+            let piece = self.piece_or_new(part.piece)?;
             self.change(&piece, part, &mut f)?;
         }
         Ok(())
     }
 
     /// Makes sure that there is memory for `bytes` from `sector` on. `ENOMEM`. May sleep.
-    pub(crate) fn reserve(&self, counters: &Counters, sector: u64, bytes: usize) -> Result<Span> {
+    pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Span> {
         let mut pieces = KVec::with_capacity(bytes / PIECE + 2, GFP_KERNEL)?;
         for part in parts(sector, bytes) {
-            pieces.push(self.piece_or_new(counters, part.piece)?, GFP_KERNEL)?;
+            pieces.push(self.piece_or_new(part.piece)?, GFP_KERNEL)?;
         }
         Ok(Span {
             sector,
@@ -200,14 +240,10 @@ impl Store {
     }
 
     /// Forgets `bytes` from `sector` on. May sleep.
-    pub(crate) fn discard(&self, counters: &Counters, sector: u64, bytes: usize) {
+    pub(crate) fn discard(&self, sector: u64, bytes: usize) {
         for part in parts(sector, bytes) {
             if part.bytes.len() == PIECE {
-                // The lock is gone again before the memory is freed.
-                let piece = self.pieces.lock().remove(part.piece);
-                if piece.is_some() {
-                    counters.stored_bytes.sub(PIECE);
-                }
+                self.remove(part.piece);
             } else if let Some(piece) = self.piece(part.piece) {
                 // What it changes is there.
                 let _ = self.change(&piece, part, &mut |run: Run<'_>| {
@@ -219,11 +255,51 @@ impl Store {
         }
     }
 
+    /// Memory for what a piece has. `ENOMEM`. May sleep.
+    pub(crate) fn content(&self) -> Result<Content> {
+        Ok(Content {
+            data: zeroed_piece()?,
+            metadata: KVec::from_elem(UNWRITTEN, self.metadata_bytes(PIECE), GFP_KERNEL)?,
+        })
+    }
+
+    /// Copies what is in a piece; `false` if nothing is stored there. May sleep.
+    pub(crate) fn save(&self, index: usize, to: &mut Content) -> bool {
+        let Some(piece) = self.piece(index) else {
+            return false;
+        };
+        let content = piece.content.lock();
+        to.data.copy_from_slice(&*content.data);
+        to.metadata.copy_from_slice(&content.metadata);
+        true
+    }
+
+    /// Puts such a copy, or nothing, in place of what is there. `ENOMEM`. May sleep.
+    pub(crate) fn put(&self, index: usize, content: Option<&Content>) -> Result {
+        let Some(content) = content else {
+            self.remove(index);
+            return Ok(());
+        };
+        let piece = self.piece_or_new(index)?;
+        let mut to = piece.content.lock();
+        to.data.copy_from_slice(&*content.data);
+        to.metadata.copy_from_slice(&content.metadata);
+        Ok(())
+    }
+
+    fn remove(&self, index: usize) {
+        // The lock is gone again before the memory is freed.
+        let piece = self.pieces.lock().remove(index);
+        if piece.is_some() {
+            self.stored_bytes.sub(PIECE);
+        }
+    }
+
     fn piece(&self, index: usize) -> Option<Arc<Piece>> {
         self.pieces.lock().get(index).map(Into::into)
     }
 
-    fn piece_or_new(&self, counters: &Counters, index: usize) -> Result<Arc<Piece>> {
+    fn piece_or_new(&self, index: usize) -> Result<Arc<Piece>> {
         if let Some(piece) = self.piece(index) {
             return Ok(piece);
         }
@@ -231,18 +307,14 @@ impl Store {
         if let Some(piece) = self.piece(index) {
             return Ok(piece);
         }
-        let metadata = self.interval.count(PIECE) * self.metadata_size;
-        let content = Content {
-            data: zeroed_piece()?,
-            metadata: KVec::from_elem(UNWRITTEN, metadata, GFP_KERNEL)?,
-        };
+        let content = self.content()?;
         let piece = Arc::pin_init(
             pin_init!(Piece { content <- new_mutex!(content) }),
             GFP_KERNEL,
         )?;
         // The array may drop its lock to get memory: `create` keeps others out.
         self.pieces.lock().store(index, piece.clone(), GFP_KERNEL)?;
-        counters.stored_bytes.add(PIECE);
+        self.stored_bytes.add(PIECE);
         Ok(piece)
     }
 }

@@ -9,7 +9,8 @@
 //! case in 65536 in which the guard is the same. Where nothing was kept, guards are compared.
 
 use crate::{
-    device::{Device, Phase},
+    cache::Room,
+    device::{self, Device, Phase},
     faults,
     protection::{Interval, Mode},
     settings::{Key, FAIL},
@@ -47,6 +48,8 @@ pub(crate) struct Submitted {
     changed: KVec<bool>,
     /// Where it goes. Reserved now, since the transfer can't wait for memory.
     span: Span,
+    /// To note it in the cache, if one was needed.
+    cache: Option<Room>,
     /// From one look at the pages to the next.
     step: Delta,
     looks_left: u64,
@@ -71,7 +74,7 @@ impl Submitted {
     /// Memory for `command` in its window. May sleep.
     fn new(device: &Device, command: &Command, window: Delta) -> Result<Self> {
         let len = command.bytes();
-        let protection = &device.protection;
+        let protection = device.protection();
         let protects = protection.mode != Mode::None;
         let intervals = protection.interval.count(len);
         let keeps = protects && device.settings.get(Key::KeepCopy) != 0;
@@ -95,9 +98,12 @@ impl Submitted {
             )?,
             room: KVec::from_elem(0, Interval::LONGEST, GFP_KERNEL)?,
             changed: KVec::from_elem(false, if protects { intervals } else { 0 }, GFP_KERNEL)?,
-            span: device
-                .store
-                .reserve(device.counters(), command.sector(), len)?,
+            span: device.store().reserve(command.sector(), len)?,
+            cache: device
+                .cache()
+                .is_watched()
+                .then(|| device.cache().room(len))
+                .transpose()?,
             step: Delta::from_nanos(step),
             looks_left: looks,
             looks,
@@ -109,7 +115,7 @@ impl Submitted {
     /// Reads the live pages: what is kept of them, and the guards.
     fn read(&mut self, device: &Device, rq: &Request<Device>) -> Result<Status> {
         self.at = Instant::now();
-        let protection = &device.protection;
+        let protection = device.protection();
         let (interval, size) = (protection.interval, protection.metadata_size());
         // The block layer may have been told not to make any.
         let comes = protection.mode == Mode::Dix && rq.integrity().is_some();
@@ -160,7 +166,7 @@ impl Submitted {
 
     /// The metadata of interval `n`.
     fn metadata_of(&self, device: &Device, n: usize) -> Result<&[u8]> {
-        let size = device.protection.metadata_size();
+        let size = device.protection().metadata_size();
         self.metadata.get(n * size..(n + 1) * size).ok_or(EIO)
     }
 
@@ -174,7 +180,7 @@ impl Submitted {
         live: &mut Source<'_>,
         now: &mut [u8],
     ) -> Result<bool> {
-        let interval = device.protection.interval;
+        let interval = device.protection().interval;
         let known = self.changed.get(n).copied().unwrap_or_default();
         let differs = match self.was(interval, n) {
             Some(was) => {
@@ -191,7 +197,7 @@ impl Submitted {
                 live.read(now)?;
                 let guard = self.guards.get(n).copied().ok_or(EIO)?;
                 device
-                    .protection
+                    .protection()
                     .guard_of(now, self.metadata_of(device, n)?)
                     != guard
             }
@@ -205,7 +211,7 @@ impl Submitted {
 
     /// Counts, logs and records that interval `n` is `now`, and not what it was.
     fn report(&self, device: &Device, rq: &Request<Device>, n: usize, now: &[u8]) -> Result {
-        let protection = &device.protection;
+        let protection = device.protection();
         let interval = protection.interval;
         let metadata = self.metadata_of(device, n)?;
         let circumstances = Circumstances {
@@ -249,7 +255,7 @@ impl Submitted {
         let mut live = rq.source().ok_or(EIO)?;
         let mut room = core::mem::take(&mut self.room);
         let now = room
-            .get_mut(..device.protection.interval.bytes())
+            .get_mut(..device.protection().interval.bytes())
             .ok_or(EIO)?;
         for n in 0..self.changed.len() {
             self.has_changed(device, rq, n, &mut live, now)?;
@@ -267,7 +273,7 @@ impl Submitted {
         live: &mut Source<'_>,
         run: Run<'_>,
     ) -> Result {
-        let protection = &device.protection;
+        let protection = device.protection();
         let (interval, size) = (protection.interval, protection.metadata_size());
         let count = interval.count(run.data.len());
         let start = n * interval.bytes();
@@ -335,7 +341,7 @@ fn is_right(
     metadata: &[u8],
 ) -> bool {
     let Err(mismatch) = device
-        .protection
+        .protection()
         .verify(number, data, metadata, rq.integrity())
     else {
         return true;
@@ -358,7 +364,8 @@ pub(crate) fn submit<'a>(
 ) -> Result<(), Busy<'a, Device>> {
     let window = device.clock.window(&device.settings);
     // With tuples from outside, nothing may be stored before they were checked.
-    if window.is_zero() && device.protection.mode != Mode::Dix && !device.faults().any() {
+    let direct = window.is_zero() && !device.faults().any() && !device.cache().is_watched();
+    if direct && device.protection().mode != Mode::Dix {
         return match store(device, &rq) {
             Ok(()) => {
                 device.count(&rq);
@@ -385,6 +392,11 @@ pub(crate) fn submit<'a>(
     submitted.effect = match fault.kind {
         Kind::Error(status) => {
             device.end(rq, faults::status(status));
+            return Ok(());
+        }
+        Kind::Crash => {
+            device.cache().cut();
+            rq.end(Status::IoErr);
             return Ok(());
         }
         Kind::Hang => {
@@ -435,19 +447,15 @@ pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: Sub
 /// From the live pages to the store.
 fn store(device: &Device, command: &Command) -> Result {
     let mut source = command.source().ok_or(EIO)?;
-    let protection = &device.protection;
-    device.store.write(
-        device.counters(),
-        command.sector(),
-        command.bytes(),
-        |run: Run<'_>| {
-            source.read(run.data)?;
-            if protection.mode == Mode::Dif {
-                protection.generate(run.first, run.data, run.metadata);
-            }
-            Ok(())
-        },
-    )
+    let protection = device.protection();
+    let (sector, bytes) = (command.sector(), command.bytes());
+    device.store().write(sector, bytes, |run: Run<'_>| {
+        source.read(run.data)?;
+        if protection.mode == Mode::Dif {
+            protection.generate(run.first, run.data, run.metadata);
+        }
+        Ok(())
+    })
 }
 
 /// A part of the window is over. May sleep.
@@ -467,7 +475,7 @@ pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: Su
 fn transfer(device: &Device, rq: Request<Device>, submitted: Submitted) {
     match check_and_store(device, &rq, submitted) {
         Ok(status) => device.end(rq, status),
-        Err(_) => rq.end(Status::IoErr),
+        Err(error) => rq.end(device::status(Err(error))),
     }
 }
 
@@ -476,8 +484,9 @@ fn check_and_store(
     rq: &Request<Device>,
     mut submitted: Submitted,
 ) -> Result<Status> {
-    let protection = &device.protection;
+    let protection = device.protection();
     let span = core::mem::take(&mut submitted.span);
+    let (room, fua) = (submitted.cache.take(), rq.is_fua());
     let mut live = rq.source().ok_or(EIO)?;
     if protection.mode == Mode::None {
         let mut left = match submitted.effect {
@@ -485,7 +494,7 @@ fn check_and_store(
             Effect::Torn(bytes) => bytes,
             _ => rq.bytes(),
         };
-        device.store.write_reserved(&span, |run| {
+        device.cache().write(&span, fua, room, |run| {
             let len = left.min(run.data.len());
             left -= len;
             live.read(run.data.get_mut(..len).ok_or(EIO)?)
@@ -494,7 +503,7 @@ fn check_and_store(
         submitted.look(device, rq)?;
     } else {
         let mut n = 0;
-        device.store.write_reserved(&span, |run| {
+        device.cache().write(&span, fua, room, |run| {
             let count = protection.interval.count(run.data.len());
             submitted.store(device, rq, n, &mut live, run)?;
             n += count;
@@ -522,28 +531,26 @@ fn check_and_store(
 
 /// Flips a bit of what is stored of a sector.
 fn flip(device: &Device, field: Field, bit: Option<u32>, sector: u64) -> Result {
-    let protection = &device.protection;
+    let protection = device.protection();
     let interval = protection.interval;
     let start = interval.sector(interval.at(sector));
     let bit = bit.map_or_else(|| device.clock.random.next(), u64::from) as usize;
-    device
-        .store
-        .write(device.counters(), start, interval.bytes(), |run| {
-            let size = SECTOR_SIZE as usize;
-            let bytes = match field {
-                Field::Data => {
-                    let at = (sector - start) as usize * size;
-                    run.data.get_mut(at..at + size).unwrap_or_default()
-                }
-                Field::Guard => protection.part_mut(run.metadata, Part::Guard),
-                Field::AppTag => protection.part_mut(run.metadata, Part::AppTag),
-                Field::RefTag => protection.part_mut(run.metadata, Part::RefTag),
-            };
-            // Nothing, without tuples.
-            let at = (bit / 8).checked_rem(bytes.len()).unwrap_or(0);
-            if let Some(byte) = bytes.get_mut(at) {
-                *byte ^= 1 << (bit % 8);
+    device.store().write(start, interval.bytes(), |run| {
+        let size = SECTOR_SIZE as usize;
+        let bytes = match field {
+            Field::Data => {
+                let at = (sector - start) as usize * size;
+                run.data.get_mut(at..at + size).unwrap_or_default()
             }
-            Ok(())
-        })
+            Field::Guard => protection.part_mut(run.metadata, Part::Guard),
+            Field::AppTag => protection.part_mut(run.metadata, Part::AppTag),
+            Field::RefTag => protection.part_mut(run.metadata, Part::RefTag),
+        };
+        // Nothing, without tuples.
+        let at = (bit / 8).checked_rem(bytes.len()).unwrap_or(0);
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte ^= 1 << (bit % 8);
+        }
+        Ok(())
+    })
 }

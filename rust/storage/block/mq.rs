@@ -18,7 +18,7 @@ use kernel::{
     prelude::*,
     static_lock_class,
     str::CStr,
-    types::{ForeignOwnable, Opaque},
+    types::{ForeignOwnable, NotThreadSafe, Opaque},
 };
 
 /// What a driver does with requests.
@@ -132,21 +132,23 @@ impl<T: Operations> PinnedDrop for TagSet<T> {
     }
 }
 
-/// Makes allocations in its scope `GFP_NOIO`.
+/// Makes allocations in its scope `GFP_NOIO`: for who holds what requests wait for.
 ///
-/// C: `memalloc_noio_save()`.
-struct NoIoScope(u32);
+/// Scopes are left in the order opposite to that in which they were entered. C: `memalloc_noio_save()`.
+pub struct NoIoScope(u32, NotThreadSafe);
 
 impl NoIoScope {
-    fn enter() -> Self {
+    /// The scope begins.
+    pub fn enter() -> Self {
         // SAFETY: Sets a flag of the current task.
-        Self(unsafe { bindings::storage_memalloc_noio_save() })
+        let before = unsafe { bindings::storage_memalloc_noio_save() };
+        Self(before, NotThreadSafe)
     }
 }
 
 impl Drop for NoIoScope {
     fn drop(&mut self) {
-        // SAFETY: The scope is left on the task that entered it: callbacks don't move it elsewhere.
+        // SAFETY: The scope is left on the task that entered it: it isn't sent to another.
         unsafe { bindings::storage_memalloc_noio_restore(self.0) };
     }
 }

@@ -74,6 +74,12 @@ impl Command {
         unsafe { (*self.0.get()).__data_len as usize }
     }
 
+    /// Whether a write must be durable when it ends, past any cache. C: `REQ_FUA`.
+    pub fn is_fua(&self) -> bool {
+        // SAFETY: The request is valid by the type's invariant.
+        unsafe { (*self.0.get()).cmd_flags & bindings::REQ_FUA != 0 }
+    }
+
     /// The number of the hardware queue that it came by.
     pub fn queue(&self) -> usize {
         // SAFETY: The request is valid by the type's invariant, and has a queue as long as the driver owns it.

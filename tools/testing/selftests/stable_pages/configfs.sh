@@ -7,19 +7,6 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 begin 50 python3
 
-# errno COMMAND...: which one it fails with.
-errno() {
-	local output
-	output=$("$@" 2>&1) && echo 0 && return
-	case $output in
-	*"Invalid argument"*)		echo EINVAL ;;
-	*"Device or resource busy"*)	echo EBUSY ;;
-	*"File exists"*)		echo EEXIST ;;
-	*"File name too long"*)		echo ENAMETOOLONG ;;
-	*)				echo "$output" ;;
-	esac
-}
-
 load nr_devices=0
 check "no disk is made if none is asked for" test ! -e "$DEV"
 check "mkdir" mkdir "$CONFIG/a"

@@ -16,6 +16,7 @@ readonly DEV=/dev/dif0
 readonly QUEUE=/sys/block/dif0/queue
 readonly COUNTERS=/sys/kernel/debug/dif_blk/dif0
 readonly CONFIG=/sys/kernel/config/dif_blk
+readonly TRACING=/sys/kernel/tracing
 
 # Tests that take long under emulation divide their sizes and times by this.
 # shellcheck disable=SC2034
@@ -142,6 +143,20 @@ counter_is() {
 	is "$1" "$(counter "$1")" "$2"
 }
 
+# errno COMMAND...: which one it fails with.
+errno() {
+	local output
+	output=$("$@" 2>&1) && echo 0 && return
+	case $output in
+	*"Invalid argument"*)		echo EINVAL ;;
+	*"Device or resource busy"*)	echo EBUSY ;;
+	*"File exists"*)		echo EEXIST ;;
+	*"File name too long"*)		echo ENAMETOOLONG ;;
+	*"No such file or directory"*)	echo ENOENT ;;
+	*)				echo "$output" ;;
+	esac
+}
+
 # at_least WHAT ACTUAL MINIMUM
 at_least() {
 	[ "$2" -ge "$3" ] || {
@@ -169,6 +184,11 @@ log_has() {
 		log_since
 		return 1
 	}
+}
+
+# For tests that read the events.
+mount_tracefs() {
+	mountpoint -q "$TRACING" || mount -t tracefs tracefs "$TRACING"
 }
 
 # free_kb: memory that is or could be free.

@@ -3,10 +3,10 @@
 """sectors.py DEVICE OPERATION FIRST COUNT [LENGTH]
 
 Reads or writes COUNT sectors of DEVICE from FIRST on with O_DIRECT, in requests of LENGTH
-sectors (default 1), and prints what failed: "sector errno" for each request. What is
-written is the sector's number and how often it was written, in each of its words; verify
-reads that too, and prints "sector stale N" or "sector other N" where it is that of an
-earlier time or of another sector. FIRST may be flush.
+sectors (default 1), and prints what failed: "sector errno" for each request. write=N and
+fua=N write the sector's number and N (default 1), in each of its words; verify=N reads
+that, and prints "sector stale N" or "sector other N" where it is that of another time or
+of another sector. flush has no sectors, and prints an errno if it fails.
 """
 
 import errno
@@ -25,15 +25,20 @@ def content(sector, generation):
 
 def main():
     device, operation = sys.argv[1:3]
-    first, count = (int(arg) for arg in sys.argv[3:5])
+    first, count = (int(arg) for arg in sys.argv[3:5]) if operation != "flush" else (0, 0)
     length = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     operation, _, generation = operation.partition("=")
     generation = int(generation or 1)
-    file = os.open(device, os.O_RDWR | os.O_DIRECT)
+    file = os.open(device, os.O_RDWR | os.O_DIRECT | (os.O_DSYNC if operation == "fua" else 0))
+    if operation == "flush":
+        try:
+            os.fsync(file)
+        except OSError as failure:
+            print(errno.errorcode[failure.errno])
     buffer = mmap.mmap(-1, length * SECTOR)
     for sector in range(first, first + count, length):
         try:
-            if operation == "write":
+            if operation in ("write", "fua"):
                 buffer[:] = b"".join(content(sector + n, generation) for n in range(length))
                 done = os.pwritev(file, [buffer], sector * SECTOR)
             else:

@@ -9,7 +9,6 @@
 TARGET=$DEV
 # shellcheck disable=SC2034 # for the tests
 readonly STABLEFS=/sys/kernel/debug/stablefs
-readonly TRACING=/sys/kernel/tracing
 
 # begin_stablefs N [COMMAND...]: as begin, and skipped without the module.
 begin_stablefs() {
@@ -22,11 +21,6 @@ begin_stablefs() {
 	# For users who are not root.
 	chmod 755 "$WORK"
 	modprobe stablefs || ktap_exit_fail_msg "modprobe stablefs failed"
-}
-
-# For tests that read the events.
-mount_tracefs() {
-	mountpoint -q "$TRACING" || mount -t tracefs tracefs "$TRACING"
 }
 
 # In lib.sh this unloads the driver only. What stands on the disk goes first.

@@ -1,0 +1,206 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A volatile write cache: what a power cut leaves of it is what flushes and FUA writes made
+# durable, and of the rest what was asked for, whole or torn; the same each time for a seed.
+
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+begin 53 python3 blkdiscard
+
+COUNT=512
+
+sectors() {
+	"$HERE/sectors.py" "$DEV" "$@"
+}
+
+power() {
+	echo "$*" >"$COUNTERS/power"
+}
+
+state() {
+	xargs <"$COUNTERS/power"
+}
+
+snapshot() {
+	echo "$1" >"$COUNTERS/snapshot"
+}
+
+# fresh [MIB]: a device with such a cache, on which all was written, and is durable.
+fresh() {
+	load size_mb=16 cache_size="${1:-4}"
+	sectors write=1 0 $COUNT 8
+	sectors flush
+}
+
+# cut [WHAT...]: the power goes, and is back.
+cut() {
+	power off && power on "$@"
+}
+
+# has GENERATION FIRST COUNT: all of these sectors are of then.
+has() {
+	is "what is different" "$(sectors verify="$1" "$2" "$3" 8)" ''
+}
+
+# generations COUNT: that of each of the first sectors, in a line.
+generations() {
+	sectors verify=0 0 "$1" 8 | awk '{ printf "%s ", $3 }'
+}
+
+fresh
+check "on, and nothing in the cache" is power "$(state)" \
+	"on writes 0 bytes 0"
+sectors write=2 0 64 8
+check "writes are in it" is power "$(state)" \
+	"on writes 8 bytes 32768"
+check "reads find them" has 2 0 64
+check "the power can be cut" power off
+check "it says so" is power "$(state)" "off writes 8 bytes 32768"
+check "reads fail" is failures "$(sectors read 0 8 8)" '0 EIO'
+check "writes do" is failures "$(sectors write=9 128 8 8)" '128 EIO'
+check "flushes do" is failures "$(sectors flush)" 'EIO'
+check "discards do" refuse blkdiscard -o 0 -l 4096 "$DEV"
+check "the power can come back" power on all
+check "all is as it was, and what failed left nothing" has 1 0 $COUNT
+check "the cache is empty" is power "$(state)" "on writes 0 bytes 0"
+
+sectors write=2 0 64 8
+cut none
+check "none: all was written back" has 2 0 64
+
+sectors write=3 0 64 8
+sectors flush
+sectors write=4 0 64 8
+cut
+check "what was flushed is there, what came after isn't" has 3 0 64
+
+sectors write=4 0 64 8
+# A synchronous write to a disk is one with FUA, and a flush, which would be enough.
+echo 'flush drop' >"$COUNTERS/faults"
+sectors fua=5 8 8 8
+sectors write=6 16 8 8
+cut all
+expected() {
+	printf '3 %.0s' {1..8}
+	printf '5 %.0s' {1..8}
+	printf '3 %.0s' {1..48}
+}
+check "a FUA write is there, nothing else" is generations "$(generations 64)" "$(expected)"
+sectors fua=6 0 8 8
+sectors write=7 0 8 8
+cut none
+check "what came after a FUA write comes after it" has 7 0 8
+
+fresh
+blkdiscard -o 0 -l 8192 "$DEV"
+check "a discard" is generations "$(generations 24)" \
+	"$(printf '0 %.0s' {1..15} && printf '1 %.0s' {1..8})"
+cut all
+check "it may be lost, too" has 1 0 $COUNT
+blkdiscard -o 0 -l 8192 "$DEV"
+sectors write=2 0 8 8
+cut none
+check "or not, and what was written after it is there" is generations "$(generations 24)" \
+	"$(printf '2 %.0s' {1..8} && printf '0 %.0s' {1..8} && printf '1 %.0s' {1..8})"
+
+# Many ends of one run: the snapshot is of when the power was off.
+fresh
+sectors write=2 0 256 8
+sectors write=3 0 256 8
+power off
+check "a snapshot" snapshot take
+check "that keeps nothing yet" is snapshot "$(cat "$COUNTERS/snapshot")" 0
+ends() {
+	local seed
+	for seed in $2; do
+		snapshot restore && power on "$1" seed="$seed" || return
+		generations 256
+		echo
+	done
+}
+ends random "1 2 3 4" >"$WORK/ends"
+check "the same seed, the same end" is ends "$(ends random "1 2 3 4")" "$(cat "$WORK/ends")"
+check "another, another" is ends "$(sort -u "$WORK/ends" | wc -l)" 4
+check "what is there is the first write, the second, or neither" is generations \
+	"$(tr ' ' '\n' <"$WORK/ends" | sort -u | xargs)" "1 2 3"
+# in_eights WHAT: in how many ways eight sectors of one write are.
+in_eights() {
+	awk "{ for (n = 1; n <= 256; n += 8) {
+		for (k = 1; k < 8 && \$(n + k) == \$n; k++);
+		if (k < 8) torn++
+	} } END { print torn + 0 }" "$WORK/ends"
+}
+check "each write is whole, or isn't there" is torn "$(in_eights)" 0
+ends torn "1 2 3 4" >"$WORK/ends"
+check "torn: some are not" at_least torn "$(in_eights)" 10
+# A write that is torn has its beginning, and behind it what was there before.
+rises() {
+	awk '{ for (n = 1; n <= 256; n += 8) for (k = 1; k < 8; k++)
+		if ($(n + k) > $(n + k - 1)) rises++ } END { print rises + 0 }' "$WORK/ends"
+}
+check "of those only the beginning is there" is rises "$(rises)" 0
+check "nothing is wrong with what is stored" counter_is read_mismatches 0
+snapshot restore
+check "the snapshot has the cache" is power "$(state)" \
+	"off writes 64 bytes 262144"
+power on none
+check "all of it" has 3 0 256
+snapshot drop
+check "it can be dropped" is snapshot "$(cat "$COUNTERS/snapshot")" none
+
+# Without a cache.
+fresh 0
+sectors write=2 0 64 8
+cut all
+check "without a cache all is durable" has 2 0 64
+snapshot take
+sectors write=3 0 128 8
+blkdiscard -o 131072 -l 131072 "$DEV"
+check "a snapshot keeps what was there" is snapshot "$(cat "$COUNTERS/snapshot")" \
+	$(((64 + 64 + 256) * 512))
+for turn in first second; do
+	snapshot restore
+	check "all is there again, the $turn time" has 2 0 64
+	check "also what was not changed before, or discarded" has 1 64 $((COUNT - 64))
+	sectors write=4 0 $COUNT 8
+done
+snapshot drop
+
+# A cache that is full.
+load size_mb=16 cache_size=1
+sectors write=1 0 8192 8
+sectors flush
+sectors write=2 0 8192 8
+cut all
+lost=$(sectors verify=2 0 8192 8 | wc -l)
+echo "# $lost sectors were lost"
+check "what there is no room for is durable" test "$lost" -le 2048
+check "what there is room for isn't" test "$lost" -gt 0
+
+# At a moment.
+fresh
+echo 'write crash after=5 count=1' >"$COUNTERS/faults"
+check "at the sixth write: five succeed" is failures "$(sectors write=2 0 10 | head -1)" '5 EIO'
+check "the others fail" is failures "$(sectors read 0 8 8)" '0 EIO'
+power on none
+check "five are there" is generations "$(generations 16)" \
+	"$(printf '2 %.0s' {1..5} && printf '1 %.0s' {1..11})"
+echo 'flush crash after=1 count=1' >"$COUNTERS/faults"
+sectors write=3 0 8 8
+check "at the second flush: the first succeeds" is failures "$(sectors flush)" ''
+sectors write=4 0 8 8
+check "the second fails" is failures "$(sectors flush)" EIO
+power on all
+check "what came before the first is there" has 3 0 8
+
+# wrong FILE TEXT ERRNO LINE
+wrong() {
+	log_mark
+	check "$1 '$2': $3" is errno "$(errno eval "echo '$2' >$COUNTERS/$1")" "$3"
+	check "one line says why" log_has "dif_blk: dif0: $1 '$2'$4\$"
+}
+wrong power 'on some' EINVAL ": 'some' is not valid: must be all, none, random or torn"
+wrong power 'on' EBUSY ': it is on'
+wrong snapshot 'restore' ENOENT ': there is none'
+wrong snapshot 'make' EINVAL ' is not valid: must be take, restore or drop'
+ktap_finished
