@@ -29,6 +29,7 @@
 
 #include "../helpers/helpers.c"
 #include "../helpers/trace.c"
+#include "../helpers/trace_block.c"
 
 #define STORAGE_CONST(type, name) const type STORAGE_CONST_##name = name
 

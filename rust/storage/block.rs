@@ -10,6 +10,7 @@
 //! | [`mq`] | `struct blk_mq_ops`, `struct blk_mq_tag_set`: the driver's side of blk-mq |
 //! | [`request`] | `struct request`: one command to the driver |
 //! | [`status`] | `blk_status_t` |
+//! | [`trace`] | `TRACE_EVENT()`: a page that changed while it was written |
 
 pub mod bio;
 pub mod disk;
@@ -17,6 +18,7 @@ pub mod limits;
 pub mod mq;
 pub mod request;
 pub mod status;
+pub mod trace;
 
 /// Size of the unit in which the block layer counts, in bytes; not the size of a device's blocks.
 ///

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
 use crate::bindings;
+use kernel::prelude::*;
 
 /// A thread, by name and number.
 ///
@@ -23,6 +24,11 @@ impl Task {
         // SAFETY: There is room for a name, which ends with a NUL.
         let pid = unsafe { bindings::storage_current_comm_and_pid(comm.as_mut_ptr().cast()) };
         Self { comm, pid }
+    }
+
+    /// The name, with a NUL behind it.
+    pub(crate) fn comm_raw(&self) -> [c_char; bindings::TASK_COMM_LEN as usize] {
+        self.comm.map(|byte| byte as c_char)
     }
 
     /// Its name: at most 15 bytes, of any kind.

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is said of a page that changed: a line in the log, and a record as JSON.
+//! What is said of a page that changed: a line in the log, a record as JSON, and an event in tracefs.
 
 use kernel::{fmt, prelude::*, str::CStr, time::Delta};
 use storage::{
-    block::bio::{Origin, PageState},
+    block::{
+        bio::{Origin, PageState},
+        trace,
+    },
     task::Task,
 };
 
@@ -124,14 +127,17 @@ impl Shown {
         }
         Self { bytes, len }
     }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
 }
 
 /// In hexadecimal.
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.bytes
+        self.bytes()
             .iter()
-            .take(self.len)
             .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
@@ -204,6 +210,35 @@ impl Violation {
         pr_warn!(
             "{name}: page changed in flight: sector {sector}, {whose}, bytes {first}-{last}, guard {was:#06x} -> {is:#06x}, {after} us after submit\n"
         );
+    }
+}
+
+impl Violation {
+    /// The event in tracefs.
+    pub(crate) fn trace(&self, name: &CStr) {
+        let circumstances = &self.circumstances;
+        let mut ranges = [[0; 2]; RANGES];
+        for (pair, (first, last)) in ranges.iter_mut().zip(self.changes.ranges.iter()) {
+            // An interval has at most 4096 bytes.
+            *pair = [*first as u16, *last as u16];
+        }
+        trace::Violation {
+            disk: name,
+            seq: circumstances.number,
+            sector: circumstances.sector,
+            interval: self.interval,
+            request: (circumstances.request.sector, circumstances.request.bytes),
+            origin: self.origin,
+            page: self.page,
+            ranges: ranges.get(..self.changes.ranges.count).unwrap_or_default(),
+            before: self.changes.before.bytes(),
+            after: self.changes.after.bytes(),
+            guard: circumstances.guard,
+            after_submit: circumstances.seen.after_submit,
+            look: (circumstances.seen.look, circumstances.seen.looks),
+            task: &circumstances.task,
+        }
+        .trace();
     }
 }
 

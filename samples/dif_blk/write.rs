@@ -239,6 +239,7 @@ impl Submitted {
         if device.log.allow() {
             violation.log(&device.name);
         }
+        violation.trace(&device.name);
         if !device.records.push(violation) {
             device.counters().records_dropped.add(1);
         }

@@ -147,6 +147,12 @@ pub struct PageState {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Dev(bindings::dev_t);
 
+impl Dev {
+    pub(crate) fn to_raw(self) -> bindings::dev_t {
+        self.0
+    }
+}
+
 /// As major:minor.
 impl fmt::Display for Dev {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,6 +174,10 @@ impl FsId {
 
     pub(crate) fn new(s_id: [c_char; 32]) -> Self {
         Self(s_id)
+    }
+
+    pub(crate) fn to_raw(self) -> [c_char; 32] {
+        self.0
     }
 }
 

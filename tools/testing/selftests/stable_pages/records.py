@@ -13,6 +13,7 @@ import time
 
 from lib import WRITE, same, sync_file_range
 
+TRACING = "/sys/kernel/tracing"
 DEBUGFS = "/sys/kernel/debug/dif_blk/dif0"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -106,6 +107,36 @@ def test_direct(_):
     same("a buffer of direct I/O", (record["page"]["direct"], record["page"]["anonymous"]),
          (True, True))
     same("by", record["comm"], "python3")
+
+
+def put(path, text):
+    """Writes to a file of tracefs."""
+    with open(f"{TRACING}/{path}", "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def test_event(top):
+    """The event says the same as the record."""
+    put("trace", "")
+    put("events/dif_blk/dif_blk_violation/enable", "1")
+    hit(f"{top}/event", [(4096 + 10, b"abc"), (4096 + 100, b"x")])
+    put("events/dif_blk/dif_blk_violation/enable", "0")
+    with open(f"{TRACING}/trace", encoding="ascii") as file:
+        lines = [line.partition("dif_blk_violation: ")[2].strip() for line in file
+                 if not line.startswith("#")]
+    record, = records()
+    request, guard = record["request"], record["guard"]
+    major, minor = record["dev"].split(":")
+    ranges = ",".join(f"{end:#x}" for both in record["ranges"] for end in both)
+    page = "|".join(name for name in ("dirty", "locked", "writeback", "mapped", "pinned",
+                                      "anonymous", "direct") if record["page"][name])
+    same("the event", lines, [
+        f"dif0 seq {record['seq']} sector {record['sector']} interval {record['interval']} "
+        f"request {request['sector']}+{request['bytes']} file fs 'dif0' dev {major},{minor} "
+        f"ino {record['inode']} offset {record['offset']} ranges {{{ranges}}} "
+        f"before {record['before']} after {record['after']} guard {guard[0]} -> {guard[1]} "
+        f"page {page} after_submit_ns {record['after_submit_ns']} look {record['look']} "
+        f"of {record['looks']} by '{record['comm']}' pid {record['pid']}"])
 
 
 def test_poll(_):

@@ -5,11 +5,13 @@
 # a file that can be waited for.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 6 python3 mkfs.ext4
+begin 7 python3 mkfs.ext4
 
 load size_mb=64 stable_writes=0 window_us=2000000 on_violation=report
 mkfs.ext4 -q -O ^has_journal "$DEV" && mount "$DEV" "$MNT"
 check "a file's page" "$HERE/records.py" "$MNT" file
+mount_tracefs
+check "the event says the same" "$HERE/records.py" "$MNT" event
 umount "$MNT"
 
 load size_mb=64 window_us=1000000
