@@ -99,9 +99,10 @@ distclean: clean ## also drop the cache: kernel, build root, guest image, target
 	@$(ENV) clean
 
 .PHONY: tools
-tools: setup ## build wac and bench-strategies, for the virtual machine
+tools: setup ## build wac and the benchmarks, for the virtual machine
 	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(ENV) exec -- \
-		cargo build --quiet --release --locked --package wac --package bench-strategies
+		cargo build --quiet --release --locked --package wac --package bench-strategies \
+		--package bench-device
 
 ##@ Using
 
@@ -133,6 +134,11 @@ xfstests: $(if $(XFSTESTS),modules) ## a built XFSTESTS=TREE on stablefs (TESTS=
 	@[ -n "$(XFSTESTS)" ] || { echo 'Say where the tree is: XFSTESTS=TREE' >&2; exit 2; }
 	@tools/testing/xfstests/run --kernel $(or $(KERNEL),stock) $(ARGS) "$(XFSTESTS)" $(or $(TESTS),-g quick)
 
+.PHONY: blktests
+blktests: $(if $(BLKTESTS),modules) ## a built BLKTESTS=TREE on dif_blk (TESTS="003 043", ARGS="--pi dix")
+	@[ -n "$(BLKTESTS)" ] || { echo 'Say where the tree is: BLKTESTS=TREE' >&2; exit 2; }
+	@tools/testing/blktests/run --kernel $(or $(KERNEL),stock) $(ARGS) "$(BLKTESTS)" $(TESTS)
+
 .PHONY: fsx
 fsx: modules ## random operations on stablefs, ten minutes (SECONDS=, STRATEGIES=)
 	@tools/testing/fsx/run --kernel $(or $(KERNEL),stock) --stable $(or $(STRATEGIES),wait) \
@@ -147,6 +153,12 @@ bench-strategies: modules tools ## what keeping pages stable costs: a table, JSO
 	"$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json \
 		build/bench/strategies.svg && \
 	echo 'build/bench/strategies.json, build/bench/strategies.svg' && exit $$status
+
+.PHONY: bench-device
+bench-device: modules tools ## dif_blk beside brd, null_blk and scsi_debug: a table and JSON (ARGS=)
+	@mkdir -p build/bench
+	@$(RUN) --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
+		bench-device run --json /out/device.json $(ARGS)
 
 .PHONY: record-traces
 record-traces: modules tools ## record the traces that rust/stability is tested with

@@ -44,6 +44,7 @@ impl Files {
                 files.counters.files(dir);
                 files.faults.files(dir);
                 files.statistics.files(dir);
+                files.protection.files(dir);
                 files.cache.files(dir);
             },
         )

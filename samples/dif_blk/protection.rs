@@ -3,7 +3,11 @@
 //! The protection information of a disk: who makes it, what it is, what goes with what.
 
 use crate::settings::{Key, Settings};
-use kernel::{fmt, prelude::*};
+use kernel::{
+    c_str, fmt,
+    prelude::*,
+    time::{Instant, Monotonic},
+};
 use pi::{Expected, Guard, Mismatch, Part, Profile, Type};
 use storage::{
     block::{
@@ -12,6 +16,7 @@ use storage::{
         SECTOR_SHIFT, SECTOR_SIZE,
     },
     crc,
+    debugfs::ScopedDir,
 };
 
 /// Who makes tuples.
@@ -261,6 +266,27 @@ impl Protection {
     /// Whether metadata says that it is not to be checked: that of what was never written does.
     pub(crate) fn is_unchecked(&self, metadata: &[u8]) -> bool {
         self.profile.escapes(metadata)
+    }
+
+    /// The file in `dir`.
+    pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data>) {
+        dir.read_callback_file(c_str!("guard_ns_per_mib"), self, &Self::show_time);
+    }
+
+    /// How long the kernel's checksum library takes for the guards of 1 MiB: the shortest of some times.
+    fn show_time(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let data = KVVec::from_elem(0x5a, 1 << 20, GFP_KERNEL).map_err(|_| fmt::Error)?;
+        let metadata = [0; Interval::METADATA];
+        let metadata = metadata.get(..self.metadata_size()).unwrap_or_default();
+        let time = || {
+            let begin = Instant::<Monotonic>::now();
+            for interval in data.chunks_exact(self.interval.bytes()) {
+                core::hint::black_box(self.guard_of(interval, metadata));
+            }
+            begin.elapsed().as_nanos()
+        };
+        let shortest = (0..8).map(|_| time()).min().unwrap_or(0);
+        write!(f, "{shortest}")
     }
 
     /// The guard tag that goes with data, and with what is before the tuple in metadata.

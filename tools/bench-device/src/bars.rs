@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is expected of dif_blk.
+
+use crate::{
+    device::{BRD, DIF, DIX, NONE, NULL_BLK, SCSI_DEBUG},
+    fio,
+    result::{median, Report},
+};
+
+/// Prints each bar and whether it holds. Whether all do.
+pub(crate) fn print(report: &Report) -> bool {
+    let mut all = true;
+    let mut say = |holds: bool, text: String| {
+        println!("{} {text}", if holds { "ok    " } else { "not ok" });
+        all &= holds;
+    };
+    println!();
+    let crc = median(&report.guard_ns);
+    for row in fio::rows() {
+        let name = row.name();
+        if !report.rows.contains(&name) {
+            continue;
+        }
+        let get = |device| report.get(&name, device);
+        let large = row.bytes >= 64 << 10;
+        let ratio = get(NONE) / get(NULL_BLK);
+        say(
+            ratio >= 1.0,
+            format!("{name}: without protection {ratio:.2} of null_blk"),
+        );
+        let ratio = get(NONE) / get(BRD);
+        let text = format!("{name}: without protection {ratio:.2} of brd");
+        if large {
+            say(ratio >= 1.0, text);
+        } else {
+            println!("       {text}");
+        }
+        let least = if large { 5.0 } else { 2.0 };
+        let ratio = get(DIF) / get(SCSI_DEBUG);
+        say(
+            ratio >= least,
+            format!("{name}: with guards checked {ratio:.1} of scsi_debug, at least {least}"),
+        );
+        let ratio = get(DIX) / get(SCSI_DEBUG);
+        println!("       {name}: and with tuples from outside {ratio:.1}");
+        if row.is_serial() && row.bytes == 1 << 20 {
+            for (device, most) in [(DIF, 1.25), (DIX, 2.0)] {
+                let cost = (1.0 / get(device) - 1.0 / get(NONE)) * 1e9;
+                let ratio = cost / crc;
+                say(
+                    ratio <= most,
+                    format!("{name}: {device} costs {ratio:.2} of one CRC, at most {most}"),
+                );
+            }
+        }
+    }
+    all
+}

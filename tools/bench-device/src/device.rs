@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The devices: all there at once, of the same size, each block written once, without an I/O scheduler.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+/// Of each.
+const MIB: u64 = 128;
+
+/// Names of the devices.
+pub(crate) const NONE: &str = "dif_blk none";
+pub(crate) const DIF: &str = "dif_blk dif";
+pub(crate) const DIX: &str = "dif_blk dix";
+pub(crate) const BRD: &str = "brd";
+pub(crate) const NULL_BLK: &str = "null_blk";
+pub(crate) const SCSI_DEBUG: &str = "scsi_debug";
+
+/// One of them.
+pub(crate) struct Device {
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+}
+
+/// All of them.
+pub(crate) struct Devices {
+    all: Vec<Device>,
+    memory: Vec<(String, f64)>,
+}
+
+fn call(program: &str, args: &[&str]) -> Result<(), String> {
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{program} {}: {}", args.join(" "), said.trim()))
+}
+
+fn put(path: impl AsRef<Path>, text: &str) -> Result<(), String> {
+    let path = path.as_ref();
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn read(path: impl AsRef<Path>) -> Result<String, String> {
+    let path = path.as_ref();
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What is free, or could be.
+fn available() -> Result<f64, String> {
+    call("sync", &[])?;
+    put("/proc/sys/vm/drop_caches", "3")?;
+    let text = read("/proc/meminfo")?;
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"));
+    line.and_then(|line| line.split_whitespace().nth(1))
+        .and_then(|kib| kib.parse::<f64>().ok())
+        .map(|kib| kib * 1024.0)
+        .ok_or_else(|| "/proc/meminfo has no MemAvailable".to_owned())
+}
+
+/// A device of a driver that has a directory in configfs.
+fn configured(driver: &str, name: &str, attributes: &[(&str, &str)]) -> Result<(), String> {
+    let directory = PathBuf::from(format!("/sys/kernel/config/{driver}/{name}"));
+    fs::create_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    for (attribute, value) in attributes {
+        put(directory.join(attribute), value)?;
+    }
+    put(directory.join("power"), "1")
+}
+
+/// The entries of a directory whose name begins so.
+fn below(directory: &Path, prefix: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let begins = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with(prefix)
+    };
+    entries.map(|entry| entry.path()).filter(begins).collect()
+}
+
+/// The disk that scsi_debug has made: it is looked for in the background.
+fn scsi_disk() -> Result<PathBuf, String> {
+    let adapter = Path::new("/sys/bus/pseudo/drivers/scsi_debug/adapter0");
+    for _ in 0..100 {
+        // hostN/targetN:0:0/N:0:0:0/block/sdX
+        let mut found = below(adapter, "host");
+        for prefix in ["target", "", "block", "sd"] {
+            found = found.iter().flat_map(|path| below(path, prefix)).collect();
+        }
+        if let Some(name) = found.first().and_then(|path| path.file_name()) {
+            return Ok(Path::new("/dev").join(name));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Err("scsi_debug made no disk".to_owned())
+}
+
+impl Devices {
+    /// Loads the drivers, makes the devices, and fills them.
+    pub(crate) fn make() -> Result<Self, String> {
+        let size = MIB.to_string();
+        call("modprobe", &["dif_blk", "nr_devices=0"])?;
+        call("modprobe", &["null_blk", "nr_devices=0"])?;
+        let mut devices = Self {
+            all: Vec::new(),
+            memory: Vec::new(),
+        };
+        for (name, pi) in [(NONE, "none"), (DIF, "dif"), (DIX, "dix")] {
+            let before = available()?;
+            configured(
+                "dif_blk",
+                &format!("bench-{pi}"),
+                &[("size", &size), ("pi", pi)],
+            )?;
+            devices.add(name, PathBuf::from(format!("/dev/bench-{pi}")))?;
+            devices.memory.push((
+                name.to_owned(),
+                (before - available()?) / 1024.0 / MIB as f64,
+            ));
+        }
+        let attributes = [
+            ("size", size.as_str()),
+            ("memory_backed", "1"),
+            ("blocksize", "512"),
+            ("completion_nsec", "0"),
+            ("irqmode", "0"),
+        ];
+        configured("nullb", "bench", &attributes)?;
+        devices.add(NULL_BLK, PathBuf::from("/dev/bench"))?;
+        let rd_size = format!("rd_size={}", MIB << 10);
+        call("modprobe", &["brd", "rd_nr=1", &rd_size])?;
+        devices.add(BRD, PathBuf::from("/dev/ram0"))?;
+        call("modprobe", &["sd_mod"])?;
+        let dev_size = format!("dev_size_mb={MIB}");
+        call(
+            "modprobe",
+            &[
+                "scsi_debug",
+                &dev_size,
+                "dif=1",
+                "dix=1",
+                "delay=0",
+                "max_queue=128",
+            ],
+        )?;
+        devices.add(SCSI_DEBUG, scsi_disk()?)?;
+        Ok(devices)
+    }
+
+    fn add(&mut self, name: &'static str, path: PathBuf) -> Result<(), String> {
+        let node = path.file_name().unwrap_or_default().to_string_lossy();
+        let scheduler = format!("/sys/block/{node}/queue/scheduler");
+        // A device that has no queue has no scheduler.
+        if Path::new(&scheduler).exists() && read(&scheduler)?.contains("none") {
+            put(&scheduler, "none")?;
+        }
+        let of = format!("of={}", path.display());
+        let count = format!("count={MIB}");
+        call(
+            "dd",
+            &[
+                "if=/dev/urandom",
+                &of,
+                "bs=1M",
+                &count,
+                "oflag=direct",
+                "status=none",
+            ],
+        )?;
+        self.all.push(Device { name, path });
+        Ok(())
+    }
+
+    pub(crate) fn all(&self) -> &[Device] {
+        &self.all
+    }
+
+    /// Memory that a device takes for each GiB that is stored, in MiB.
+    pub(crate) fn memory(&self) -> &[(String, f64)] {
+        &self.memory
+    }
+
+    /// What the kernel's CRC library needs for one MiB, in intervals.
+    pub(crate) fn guard_ns_per_mib(&self) -> Result<f64, String> {
+        let path = "/sys/kernel/debug/dif_blk/bench-dif/guard_ns_per_mib";
+        let text = read(path)?;
+        text.trim()
+            .parse()
+            .map_err(|_| format!("{path}: '{}' is no number", text.trim()))
+    }
+}
+
+impl Drop for Devices {
+    fn drop(&mut self) {
+        for (program, args) in [
+            ("modprobe", ["--remove", "scsi_debug"]),
+            ("modprobe", ["--remove", "brd"]),
+            ("rmdir", ["/sys/kernel/config/nullb/bench", "--"]),
+            ("modprobe", ["--remove", "null_blk"]),
+        ] {
+            if let Err(error) = call(program, &args) {
+                eprintln!("bench-device: {error}");
+            }
+        }
+        for pi in ["none", "dif", "dix"] {
+            let _ = fs::remove_dir(format!("/sys/kernel/config/dif_blk/bench-{pi}"));
+        }
+        if let Err(error) = call("modprobe", &["--remove", "dif_blk"]) {
+            eprintln!("bench-device: {error}");
+        }
+    }
+}
