@@ -29,7 +29,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// What `debugfs_create_dir()` returned, and not removed.
+/// What `debugfs_create_dir()` returned, and not removed; or null.
 struct Entry(*mut bindings::dentry);
 
 // SAFETY: debugfs does its own locking.
@@ -123,15 +123,15 @@ pub struct ScopedDir<'data> {
 }
 
 /// A function without a state, which is known by its type.
-trait Stateless: Sized + 'static {
-    fn get<'a>() -> &'a Self {
-        const { assert!(size_of::<Self>() == 0) };
-        // SAFETY: It has no bytes, and there is one: whoever names the type has been given a `&'static` to it.
-        unsafe { NonNull::<Self>::dangling().as_ref() }
-    }
+///
+/// # Safety
+///
+/// There is a value of this type that is never dropped.
+unsafe fn stateless<'a, F: 'static>() -> &'a F {
+    const { assert!(size_of::<F>() == 0) };
+    // SAFETY: It has no bytes, and by the caller's promise there is one.
+    unsafe { NonNull::<F>::dangling().as_ref() }
 }
-
-impl<F: 'static> Stateless for F {}
 
 impl<'data> ScopedDir<'data> {
     fn file<T>(
@@ -219,7 +219,9 @@ where
     F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        F::get()(self.0, f)
+        // SAFETY: Files are only made by methods of `ScopedDir`, which are given a `&'static F`.
+        let show: &F = unsafe { stateless() };
+        show(self.0, f)
     }
 }
 
@@ -284,7 +286,9 @@ where
             // SAFETY: The caller's.
             let data = unsafe { &*(*(*file).f_inode).i_private.cast::<T>() };
             let text = UserPtr::from_ptr(text.cast_mut().cast());
-            W::get()(data, &mut UserSlice::new(text, len).reader())?;
+            // SAFETY: As in `Shown`.
+            let store: &W = unsafe { stateless() };
+            store(data, &mut UserSlice::new(text, len).reader())?;
             Ok(isize::try_from(len)?)
         })
     }

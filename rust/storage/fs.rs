@@ -56,8 +56,9 @@ pub mod trace;
 pub mod writeback;
 pub mod xattr;
 
+pub use crate::memory::NoFs;
+
 use crate::bindings;
-use core::marker::PhantomData;
 use kernel::str::{CStr, CStrExt as _};
 use pin_init::PinInit;
 
@@ -88,41 +89,6 @@ pub trait FileSystem:
     + acl::Operations
     + export::Operations
 {
-}
-
-/// While it lives, allocations of this thread don't call into filesystems to get memory: whoever
-/// holds a lock that reclaim might need has one. Scopes nest.
-///
-/// C: `memalloc_nofs_save()`. Sleeping is allowed.
-pub struct NoFs {
-    flags: u32,
-    // The flag belongs to the thread.
-    _not_send: PhantomData<*mut ()>,
-}
-
-impl NoFs {
-    /// Begins a scope.
-    pub fn new() -> Self {
-        Self {
-            // SAFETY: Any context of a thread.
-            flags: unsafe { bindings::storage_memalloc_nofs_save() },
-            _not_send: PhantomData,
-        }
-    }
-}
-
-impl Default for NoFs {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for NoFs {
-    fn drop(&mut self) {
-        // SAFETY: `flags` is what the save of the same thread returned. Scopes that are dropped out of
-        // order could at worst end the protection early, which is no matter of memory safety.
-        unsafe { bindings::storage_memalloc_nofs_restore(self.flags) };
-    }
 }
 
 /// Ends the system's life: whoever mounted asked for that in case of an error.

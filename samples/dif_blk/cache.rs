@@ -8,7 +8,9 @@
 //! cut, the store is put back to what was durable, and what was not lost is done once more.
 //!
 //! A write with FUA stays in the order of the others, and is never lost. A snapshot is another moment to go back
-//! to, with the cache as it was.
+//! to, with the cache as it was; a write that is on its way at that moment may be in it or not.
+//!
+//! A request belongs to the time between two power cuts in which it came ([`Cache::age`]), and fails in any other.
 //!
 //! Files in debugfs: `power` and `snapshot`.
 
@@ -26,13 +28,15 @@ use kernel::{
     str::{CStr, CString},
     sync::{
         atomic::{Atomic, Relaxed},
+        lock::{mutex::MutexBackend, Guard},
         Arc, Mutex, UniqueArc,
     },
     uaccess::UserSliceReader,
 };
 use storage::{
-    block::{mq::NoIoScope, SECTOR_SHIFT},
+    block::SECTOR_SHIFT,
     debugfs::{with_text, ScopedDir},
+    memory::NoIo,
 };
 
 /// Longest text that is taken, in bytes.
@@ -41,25 +45,41 @@ const MAX_TEXT: usize = 64;
 /// Bytes of a discard that are done at once.
 const CHUNK: usize = 1 << 20;
 
-/// A write or a discard that a power cut may undo.
+/// A write, or a part of a discard, that a power cut may undo.
 struct Entry {
     sector: u64,
     bytes: usize,
-    /// Of a write: data and metadata.
-    written: Option<(KVVec<u8>, KVVec<u8>)>,
+    /// None of a discard.
+    written: Option<Written>,
     /// It can't be lost.
     fua: bool,
+    /// Of a discard: the order of its first part, which is lost with the others.
+    first: u64,
+}
+
+/// What was written.
+struct Written {
+    data: KVVec<u8>,
+    metadata: KVVec<u8>,
+    /// One for each interval: whether it was left as it was.
+    skipped: KVVec<bool>,
 }
 
 /// Memory to have an [`Entry`] in the log.
-type Slot = RBTreeNodeReservation<u64, Arc<Entry>>;
+type Slot = (RBTreeNodeReservation<u64, Arc<Entry>>, UniqueArc<Entry>);
 
-/// Memory to write or discard something.
-pub(crate) struct Room {
+/// Memory to keep what is in pieces.
+struct Copies {
     copies: KVec<UniqueArc<Content>>,
     /// Two for each copy: for the cache and the snapshot.
     nodes: KVec<Node>,
-    entry: Option<(Slot, UniqueArc<Entry>)>,
+}
+
+/// Memory for a write.
+pub(crate) struct Room {
+    copies: Copies,
+    /// If there is a cache.
+    slot: Option<Slot>,
 }
 
 /// What isn't durable.
@@ -70,8 +90,11 @@ struct Volatile {
     log: RBTree<u64, Arc<Entry>>,
     /// Of the next entry.
     next: u64,
-    /// Of all entries of writes.
+    /// Entries of writes, and their bytes.
+    writes: usize,
     bytes: usize,
+    /// Entries of discards.
+    discards: usize,
 }
 
 impl Volatile {
@@ -80,14 +103,17 @@ impl Volatile {
             undo: Undo::new(),
             log: RBTree::new(),
             next: 0,
+            writes: 0,
             bytes: 0,
+            discards: 0,
         }
     }
 
+    /// `ENOMEM`. Doesn't sleep.
     fn try_clone(&self) -> Result<Self> {
         let mut log = RBTree::new();
         for (order, entry) in self.log.iter() {
-            log.try_create_and_insert(*order, entry.clone(), GFP_KERNEL)?;
+            log.try_create_and_insert(*order, entry.clone(), GFP_NOWAIT)?;
         }
         Ok(Self {
             undo: self.undo.try_clone()?,
@@ -124,6 +150,8 @@ pub(crate) struct Cache {
     is_watched: Atomic<bool>,
     /// Likewise, whether the power is off.
     is_off: Atomic<bool>,
+    /// Likewise, how often it went, or something else took its place.
+    age: Atomic<u64>,
 }
 
 impl Cache {
@@ -144,6 +172,7 @@ impl Cache {
                 snapshot: None,
             }),
             is_off: Atomic::new(false),
+            age: Atomic::new(0),
         })
     }
 
@@ -174,143 +203,182 @@ impl Cache {
         self.is_watched.load(Relaxed)
     }
 
-    /// Memory for a write of `bytes`. `ENOMEM`. May sleep.
-    pub(crate) fn room(&self, bytes: usize) -> Result<Room> {
-        let metadata = self.store.metadata_bytes(bytes);
-        let written = match self.size {
-            0 => None,
-            _ => Some((
-                KVVec::with_capacity(bytes, GFP_KERNEL)?,
-                KVVec::with_capacity(metadata, GFP_KERNEL)?,
-            )),
-        };
-        // Where it begins within a piece isn't known.
-        self.room_for(numbers(0, bytes).len() + 1, written)
+    /// The time that a request belongs to which comes now.
+    pub(crate) fn age(&self) -> u64 {
+        self.age.load(Relaxed)
     }
 
-    fn room_for(&self, pieces: usize, written: Option<(KVVec<u8>, KVVec<u8>)>) -> Result<Room> {
+    /// The state, for a request of that time. `EIO` if the power has gone since. May sleep.
+    fn at(&self, age: u64) -> Result<Guard<'_, State, MutexBackend>> {
+        if self.age() != age {
+            return Err(EIO);
+        }
+        let state = self.state.lock();
+        if state.off || self.age() != age {
+            return Err(EIO);
+        }
+        Ok(state)
+    }
+
+    /// Memory for a write of `bytes`. `ENOMEM`. May sleep.
+    pub(crate) fn room(&self, bytes: usize) -> Result<Room> {
+        let slot = if self.size == 0 {
+            None
+        } else {
+            let metadata = self.store.metadata_bytes(bytes);
+            let intervals = self.store.interval().count(bytes);
+            Some(slot(Some(Written {
+                data: KVVec::with_capacity(bytes, GFP_KERNEL)?,
+                metadata: KVVec::with_capacity(metadata, GFP_KERNEL)?,
+                skipped: KVVec::from_elem(false, intervals, GFP_KERNEL)?,
+            }))?)
+        };
+        // Where it begins within a piece isn't known.
+        let copies = self.copies(numbers(0, bytes).len() + 1)?;
+        Ok(Room { copies, slot })
+    }
+
+    fn copies(&self, pieces: usize) -> Result<Copies> {
         let mut copies = KVec::with_capacity(pieces, GFP_KERNEL)?;
         let mut nodes = KVec::with_capacity(2 * pieces, GFP_KERNEL)?;
         for _ in 0..pieces {
-            copies.push(
-                UniqueArc::new(self.store.content()?, GFP_KERNEL)?,
-                GFP_KERNEL,
-            )?;
+            let copy = UniqueArc::new(self.store.content()?, GFP_KERNEL)?;
+            copies.push(copy, GFP_KERNEL)?;
             for _ in 0..2 {
                 nodes.push(Node::new(GFP_KERNEL)?, GFP_KERNEL)?;
             }
         }
-        let entry = Entry {
-            sector: 0,
-            bytes: 0,
-            written,
-            fua: false,
-        };
-        Ok(Room {
-            copies,
-            nodes,
-            entry: match self.size {
-                0 => None,
-                _ => Some((Slot::new(GFP_KERNEL)?, UniqueArc::new(entry, GFP_KERNEL)?)),
-            },
-        })
+        Ok(Copies { copies, nodes })
     }
 
-    /// Has `f` change what a span is for, piece by piece. `room` may be missing, if nobody watched when it would
-    /// have been made. `EIO` if the power is off; `ENOMEM`, or what `f` says. May sleep.
+    /// Has `f` change what a span is for, piece by piece; it tells which intervals of a run it has left as they
+    /// were. `room` may be missing, if nobody watched when it would have been made. `age` is the request's. `EIO`
+    /// if the power has gone since; `ENOMEM`, or what `f` says. May sleep.
     pub(crate) fn write(
         &self,
         span: &Span,
+        age: u64,
         fua: bool,
         room: Option<Room>,
-        mut f: impl FnMut(Run<'_>) -> Result,
+        mut f: impl FnMut(Run<'_>, &mut dyn FnMut(usize)) -> Result,
     ) -> Result {
         if !self.is_watched() {
-            return self.store.write_reserved(span, f);
+            return self.store.write_reserved(span, |run| f(run, &mut |_| {}));
         }
-        let mut room = room.map_or_else(|| self.room(span.bytes()), Ok)?;
-        let mut state = self.state.lock();
-        if state.off {
-            return Err(EIO);
-        }
-        self.keep(&mut state, &mut room, span.numbers())?;
-        let mut entry = room.entry.take();
-        let done = self.store.write_reserved(span, |run| {
-            let Run {
-                first,
-                data,
-                metadata,
-            } = run;
-            let done = f(Run {
-                first,
-                data,
-                metadata,
+        let Room { mut copies, slot } = room.map_or_else(|| self.room(span.bytes()), Ok)?;
+        let mut state = self.at(age)?;
+        // A piece of it may have been discarded, and the log is to have what the store has.
+        let span = &self.store.reserve(span.sector(), span.bytes())?;
+        self.keep(&mut state, &mut copies, span.numbers())?;
+        let Some((node, mut entry)) = slot else {
+            return self.store.write_reserved(span, |run| f(run, &mut |_| {}));
+        };
+        let mut interval = 0;
+        let done = self.store.write_reserved(span, |mut run| {
+            let Some(written) = &mut entry.written else {
+                return Err(EIO);
+            };
+            let done = f(run.reborrow(), &mut |n| {
+                if let Some(skipped) = written.skipped.get_mut(interval + n) {
+                    *skipped = true;
+                }
             });
-            // Also what is there of a write that failed.
-            if let Some((all_data, all_metadata)) =
-                entry.as_mut().and_then(|entry| entry.1.written.as_mut())
-            {
-                all_data.extend_from_slice(data, GFP_KERNEL)?;
-                all_metadata.extend_from_slice(metadata, GFP_KERNEL)?;
-            }
+            // Also what is there of a write that failed. There is room.
+            written.data.extend_from_slice(run.data, GFP_NOWAIT)?;
+            written
+                .metadata
+                .extend_from_slice(run.metadata, GFP_NOWAIT)?;
+            interval += self.store.interval().count(run.data.len());
             done
         });
-        if let Some((slot, mut entry)) = entry {
-            entry.sector = span.sector();
-            entry.bytes = entry.written.as_ref().map_or(0, |(data, _)| data.len());
-            entry.fua = fua;
-            let old = self.log(&mut state, slot, entry);
-            drop(state);
-            drop(old);
-        }
+        entry.sector = span.sector();
+        entry.bytes = entry
+            .written
+            .as_ref()
+            .map_or(0, |written| written.data.len());
+        entry.fua = fua;
+        state.volatile.writes += 1;
+        state.volatile.bytes += entry.bytes;
+        log(&mut state.volatile, (node, entry));
+        let full = state.volatile.bytes > self.size;
+        let old = full.then(|| core::mem::replace(&mut state.volatile, Volatile::new()));
+        drop(state);
+        // Without the lock.
+        drop(old);
         done
     }
 
-    /// Forgets what is stored. `EIO` if the power is off, `ENOMEM`. May sleep.
-    pub(crate) fn discard(&self, sector: u64, bytes: usize) -> Result {
+    /// Forgets what is stored. `EIO` if the power has gone since `age`, `ENOMEM`. May sleep.
+    pub(crate) fn discard(&self, age: u64, sector: u64, bytes: usize) -> Result {
         if !self.is_watched() {
             self.store.discard(sector, bytes);
             return Ok(());
         }
-        for at in (0..bytes).step_by(CHUNK) {
-            let (sector, bytes) = (sector + (at >> SECTOR_SHIFT) as u64, CHUNK.min(bytes - at));
-            let stored = || numbers(sector, bytes).filter(|index| self.store.has(*index));
-            let (mut state, mut room) = loop {
-                let room = self.room_for(stored().count(), None)?;
-                let state = self.state.lock();
-                // There may be more by now.
-                if stored().count() <= room.copies.len() {
-                    break (state, room);
-                }
-            };
-            if state.off {
-                return Err(EIO);
-            }
+        let mut first = None;
+        let (mut sector, mut left) = (sector, bytes);
+        while left > 0 {
+            // No piece is in two parts.
+            let at = (sector << SECTOR_SHIFT) as usize % CHUNK;
+            let bytes = left.min(CHUNK - at);
+            self.discard_chunk(age, sector, bytes, &mut first)?;
+            sector += (bytes >> SECTOR_SHIFT) as u64;
+            left -= bytes;
+        }
+        Ok(())
+    }
+
+    fn discard_chunk(
+        &self,
+        age: u64,
+        sector: u64,
+        bytes: usize,
+        first: &mut Option<u64>,
+    ) -> Result {
+        let stored = || numbers(sector, bytes).filter(|index| self.store.has(*index));
+        let slot = match self.size {
+            0 => None,
+            _ => Some(slot(None)?),
+        };
+        let (mut state, mut copies, pieces) = 'retry: loop {
+            let expected = stored().count();
+            let copies = self.copies(expected)?;
+            let mut pieces = KVec::with_capacity(expected, GFP_KERNEL)?;
+            let state = self.at(age)?;
             for index in stored() {
-                self.keep(&mut state, &mut room, index..index + 1)?;
+                // There may be more by now.
+                if pieces.push_within_capacity(index).is_err() {
+                    continue 'retry;
+                }
             }
-            self.store.discard(sector, bytes);
-            if let Some((slot, mut entry)) = room.entry.take() {
-                entry.sector = sector;
-                entry.bytes = bytes;
-                let old = self.log(&mut state, slot, entry);
-                drop(state);
-                drop(old);
-            }
+            break (state, copies, pieces);
+        };
+        for index in &pieces {
+            self.keep(&mut state, &mut copies, *index..*index + 1)?;
+        }
+        let volatile = &mut state.volatile;
+        // One that changes nothing needn't be done again.
+        if pieces.is_empty() && !numbers(sector, bytes).any(|index| volatile.undo.has(index)) {
+            return Ok(());
+        }
+        self.store.discard(sector, bytes);
+        if let Some((node, mut entry)) = slot {
+            entry.sector = sector;
+            entry.bytes = bytes;
+            entry.first = *first.get_or_insert(volatile.next);
+            volatile.discards += 1;
+            log(volatile, (node, entry));
         }
         Ok(())
     }
 
     /// Keeps what is in pieces that are about to be changed.
-    fn keep(&self, state: &mut State, room: &mut Room, pieces: Range<usize>) -> Result {
+    fn keep(&self, state: &mut State, room: &mut Copies, pieces: Range<usize>) -> Result {
         let State {
             volatile, snapshot, ..
         } = state;
         let volatile = (self.size != 0).then_some(&mut volatile.undo);
-        let mut undos = [
-            volatile,
-            snapshot.as_mut().map(|snapshot| &mut snapshot.undo),
-        ];
+        let snapshot = snapshot.as_mut().map(|snapshot| &mut snapshot.undo);
+        let mut undos = [volatile, snapshot];
         for index in pieces {
             if undos.iter().flatten().all(|undo| undo.has(index)) {
                 continue;
@@ -326,27 +394,12 @@ impl Cache {
         Ok(())
     }
 
-    /// Notes what was done. What is returned is no longer needed, and best dropped without the lock.
-    fn log(&self, state: &mut State, slot: Slot, entry: UniqueArc<Entry>) -> Option<Volatile> {
-        let volatile = &mut state.volatile;
-        if entry.written.is_some() {
-            volatile.bytes += entry.bytes;
-        }
-        let node = slot.into_node(volatile.next, entry.into());
-        volatile.log.insert(node);
-        volatile.next += 1;
-        (volatile.bytes > self.size).then(|| core::mem::replace(volatile, Volatile::new()))
-    }
-
-    /// Makes all durable that was written. `EIO` if the power is off. May sleep.
-    pub(crate) fn flush(&self) -> Result {
+    /// Makes all durable that was written. `EIO` if the power has gone since `age`. May sleep.
+    pub(crate) fn flush(&self, age: u64) -> Result {
         if !self.is_watched() {
             return Ok(());
         }
-        let mut state = self.state.lock();
-        if state.off {
-            return Err(EIO);
-        }
+        let mut state = self.at(age)?;
         let old = core::mem::replace(&mut state.volatile, Volatile::new());
         drop(state);
         drop(old);
@@ -360,37 +413,53 @@ impl Cache {
         self.is_watched.store(watched, Relaxed);
     }
 
+    /// Requests that are on their way fail from now on, and so do those that come.
+    fn switch_off(&self, state: &mut State) {
+        state.off = true;
+        self.age.fetch_add(1, Relaxed);
+        self.changed(state);
+    }
+
     /// The power goes. May sleep.
     pub(crate) fn cut(&self) {
-        let mut state = self.state.lock();
-        state.off = true;
-        self.changed(&state);
+        self.switch_off(&mut self.state.lock());
     }
 
     /// The power is back. `EBUSY` if it wasn't off, `ENOMEM`: it still is then. May sleep.
     fn recover(&self, loss: Loss, seed: u64) -> Result {
         // Writes wait for the lock.
-        let _scope = NoIoScope::enter();
+        let _scope = NoIo::new();
         let mut state = self.state.lock();
         if !state.off {
             return Err(EBUSY);
         }
-        let mut changes: KVVec<usize> = KVVec::new();
-        for index in state.volatile.undo.numbers() {
-            changes.push(index, GFP_KERNEL)?;
+        let State {
+            volatile, snapshot, ..
+        } = &mut *state;
+        if let Some(snapshot) = snapshot {
+            for index in volatile.undo.numbers() {
+                snapshot.undo.save(&self.store, index)?;
+            }
         }
-        for index in changes {
-            let mut room = self.room_for(1, None)?;
-            self.keep(&mut state, &mut room, index..index + 1)?;
-        }
-        state.volatile.undo.restore(&self.store)?;
+        volatile.undo.restore(&self.store)?;
         let random = Random::new(seed);
-        for entry in state.volatile.log.values() {
-            let intervals = self.store.interval().count(entry.bytes);
-            let kept = loss.kept(intervals, random.next());
-            self.redo(entry, if entry.fua { intervals } else { kept })?;
+        for entry in volatile.log.values() {
+            let kept = if entry.written.is_some() {
+                let intervals = self.store.interval().count(entry.bytes);
+                let kept = loss.kept(intervals, random.next());
+                if entry.fua {
+                    intervals
+                } else {
+                    kept
+                }
+            } else {
+                // A discard is lost as a whole, or not.
+                let kept = loss.kept(1, Random::new(seed.wrapping_add(entry.first)).next());
+                self.store.interval().count(entry.bytes) * kept
+            };
+            self.redo(entry, kept)?;
         }
-        let old = core::mem::replace(&mut state.volatile, Volatile::new());
+        let old = core::mem::replace(volatile, Volatile::new());
         state.off = false;
         self.changed(&state);
         drop(state);
@@ -400,19 +469,29 @@ impl Cache {
 
     /// Does so many intervals of an entry once more.
     fn redo(&self, entry: &Entry, intervals: usize) -> Result {
-        let bytes = intervals * self.store.interval().bytes();
-        let Some((data, metadata)) = &entry.written else {
+        let interval = self.store.interval();
+        let bytes = intervals * interval.bytes();
+        let Some(written) = &entry.written else {
             self.store.discard(entry.sector, bytes);
             return Ok(());
         };
-        let (mut data, mut metadata) = (&**data, &**metadata);
+        if intervals == 0 {
+            return Ok(());
+        }
+        let size = self.store.metadata_bytes(interval.bytes());
+        let mut n = 0;
         self.store.write(entry.sector, bytes, |run| {
-            let (from, rest) = data.split_at_checked(run.data.len()).ok_or(EIO)?;
-            run.data.copy_from_slice(from);
-            data = rest;
-            let (from, rest) = metadata.split_at_checked(run.metadata.len()).ok_or(EIO)?;
-            run.metadata.copy_from_slice(from);
-            metadata = rest;
+            let data = run.data.chunks_exact_mut(interval.bytes());
+            for (at, to) in data.enumerate() {
+                if written.skipped.get(n) != Some(&true) {
+                    let from = n * interval.bytes()..(n + 1) * interval.bytes();
+                    to.copy_from_slice(written.data.get(from).ok_or(EIO)?);
+                    let to = run.metadata.get_mut(at * size..(at + 1) * size);
+                    let from = written.metadata.get(n * size..(n + 1) * size);
+                    to.ok_or(EIO)?.copy_from_slice(from.ok_or(EIO)?);
+                }
+                n += 1;
+            }
             Ok(())
         })
     }
@@ -420,13 +499,16 @@ impl Cache {
     /// `on` or `off`, and what a power cut could undo.
     fn show_power(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.lock();
-        let writes = state.volatile.log.values();
-        let writes = writes.filter(|entry| entry.written.is_some()).count();
+        let Volatile {
+            writes,
+            bytes,
+            discards,
+            ..
+        } = state.volatile;
+        let power = if state.off { "off" } else { "on" };
         write!(
             f,
-            "{}\nwrites {writes}\nbytes {}",
-            if state.off { "off" } else { "on" },
-            state.volatile.bytes
+            "{power}\nwrites {writes}\nbytes {bytes}\ndiscards {discards}"
         )
     }
 
@@ -487,7 +569,7 @@ impl Cache {
 
     /// From now on there is a moment to go back to, in place of any other. `ENOMEM`. May sleep.
     fn take_snapshot(&self) -> Result {
-        let _scope = NoIoScope::enter();
+        let _scope = NoIo::new();
         let mut state = self.state.lock();
         let snapshot = Snapshot {
             undo: Undo::new(),
@@ -501,11 +583,15 @@ impl Cache {
         Ok(())
     }
 
-    /// All is as it was then. `ENOENT` if there is no snapshot, `ENOMEM`: what is there then is neither this nor
-    /// that, and it can be tried again. May sleep.
+    /// All is as it was then, the power, too. `ENOENT` if there is no snapshot; `ENOMEM`: the power is off then, and
+    /// what is stored is neither this nor that. May sleep.
     fn restore_snapshot(&self) -> Result {
-        let _scope = NoIoScope::enter();
+        let _scope = NoIo::new();
         let mut state = self.state.lock();
+        if state.snapshot.is_none() {
+            return Err(ENOENT);
+        }
+        self.switch_off(&mut state);
         let snapshot = state.snapshot.as_mut().ok_or(ENOENT)?;
         let volatile = snapshot.volatile.try_clone()?;
         snapshot.undo.restore(&self.store)?;
@@ -526,4 +612,27 @@ impl Cache {
         drop(state);
         drop(old);
     }
+}
+
+/// Memory for an entry of the log. `ENOMEM`.
+fn slot(written: Option<Written>) -> Result<Slot> {
+    let entry = Entry {
+        sector: 0,
+        bytes: 0,
+        written,
+        fua: false,
+        first: 0,
+    };
+    Ok((
+        RBTreeNodeReservation::new(GFP_KERNEL)?,
+        UniqueArc::new(entry, GFP_KERNEL)?,
+    ))
+}
+
+/// Notes what was done.
+fn log(volatile: &mut Volatile, (node, entry): Slot) {
+    volatile
+        .log
+        .insert(node.into_node(volatile.next, entry.into()));
+    volatile.next += 1;
 }

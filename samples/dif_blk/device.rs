@@ -54,6 +54,28 @@ const MAX_REQUEST: u32 = 1 << 20;
 /// The most that one discard takes, in bytes.
 const MAX_DISCARD: u32 = 1 << 30;
 
+/// What a request carries with it.
+pub(crate) struct Carried {
+    /// When it came, see [`Cache::age`].
+    age: u64,
+    phase: Option<Phase>,
+}
+
+impl Carried {
+    fn new(age: u64) -> Self {
+        Self { age, phase: None }
+    }
+
+    pub(crate) fn age(&self) -> u64 {
+        self.age
+    }
+
+    /// From here it goes on.
+    pub(crate) fn wait_for(&mut self, phase: Phase) {
+        self.phase = Some(phase);
+    }
+}
+
 /// What a request waits for.
 pub(crate) enum Phase {
     /// Its window.
@@ -178,7 +200,12 @@ impl Device {
 
     /// Goes on with a request that waited.
     pub(crate) fn resume(&self, mut rq: Request<Self>) {
-        match rq.data_mut().take() {
+        let phase = rq.data_mut().phase.take();
+        if rq.data().age != self.cache().age() {
+            // The power has gone meanwhile.
+            return rq.end(Status::IoErr);
+        }
+        match phase {
             Some(Phase::Window(submitted)) => write::window(self, rq, submitted),
             Some(Phase::Done(status)) => rq.end(status),
             Some(Phase::Begin) => self.run(rq),
@@ -210,8 +237,10 @@ impl Device {
     fn run(&self, mut rq: Request<Self>) {
         let status = match rq.op() {
             Op::Read => read::read(self, &mut rq),
-            Op::Flush => status(self.cache().flush()),
-            Op::Discard | Op::WriteZeroes => status(self.cache().discard(rq.sector(), rq.bytes())),
+            Op::Flush => status(self.cache().flush(rq.data().age)),
+            Op::Discard | Op::WriteZeroes => {
+                status(self.cache().discard(rq.data().age, rq.sector(), rq.bytes()))
+            }
             Op::Write | Op::Other(_) => Status::NotSupp,
         };
         self.end(rq, status);
@@ -238,11 +267,16 @@ impl Device {
 
     /// Ends a request when its time has come.
     pub(crate) fn end(&self, mut rq: Request<Self>, status: Status) {
+        let status = if rq.data().age == self.cache().age() {
+            status
+        } else {
+            Status::IoErr
+        };
         let delay = self.clock.completion(&self.settings, &rq);
         if delay.is_zero() {
             rq.end(status);
         } else {
-            *rq.data_mut() = Some(Phase::Done(status));
+            rq.data_mut().wait_for(Phase::Done(status));
             rq.defer(delay);
         }
     }
@@ -250,21 +284,22 @@ impl Device {
 
 impl Operations for Device {
     type QueueData = Arc<Self>;
-    type RequestData = Option<Phase>;
+    type RequestData = Carried;
 
     fn queue_rq<'a>(
         device: ArcBorrow<'a, Self>,
         rq: IdleRequest<'a, Self>,
     ) -> Result<(), Busy<'a, Self>> {
+        let carried = Carried::new(device.cache().age());
         if device.cache().is_off() {
-            rq.start(None).end(Status::IoErr);
+            rq.start(carried).end(Status::IoErr);
             return Ok(());
         }
         if rq.op() == Op::Write {
-            return write::submit(&device, rq);
+            return write::submit(&device, rq, carried);
         }
         device.count(&rq);
-        device.begin(rq.start(None));
+        device.begin(rq.start(carried));
         Ok(())
     }
 

@@ -113,7 +113,7 @@ impl Faults {
         mut rq: Request<Device>,
         phase: Phase,
     ) -> Result<(), Request<Device>> {
-        *rq.data_mut() = Some(phase);
+        rq.data_mut().wait_for(phase);
         let mut parked = self.parked.lock();
         if !parked.open || parked.requests.reserve(1, GFP_KERNEL).is_err() {
             return Err(rq);

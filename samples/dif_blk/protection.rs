@@ -275,6 +275,9 @@ impl Protection {
 
     /// How long the kernel's checksum library takes for the guards of 1 MiB: the shortest of some times.
     fn show_time(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.mode == Mode::None {
+            return f.write_str("none");
+        }
         let data = KVVec::from_elem(0x5a, 1 << 20, GFP_KERNEL).map_err(|_| fmt::Error)?;
         let metadata = [0; Interval::METADATA];
         let metadata = metadata.get(..self.metadata_size()).unwrap_or_default();

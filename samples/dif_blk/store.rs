@@ -49,6 +49,16 @@ pub(crate) struct Piece {
 pub(crate) struct Content {
     data: KBox<[u8; PIECE]>,
     metadata: KVec<u8>,
+    /// Nothing was written to it: there is memory, for a write that is on its way.
+    is_new: bool,
+}
+
+impl Content {
+    fn copy_from(&mut self, other: &Self) {
+        self.data.copy_from_slice(&*other.data);
+        self.metadata.copy_from_slice(&other.metadata);
+        self.is_new = other.is_new;
+    }
 }
 
 /// Intervals that lie together, to be changed.
@@ -101,6 +111,17 @@ pub(crate) struct Span {
     pieces: KVec<Arc<Piece>>,
 }
 
+impl Run<'_> {
+    /// The same, for as long as that is borrowed.
+    pub(crate) fn reborrow(&mut self) -> Run<'_> {
+        Run {
+            first: self.first,
+            data: self.data,
+            metadata: self.metadata,
+        }
+    }
+}
+
 impl Span {
     /// First sector.
     pub(crate) fn sector(&self) -> u64 {
@@ -143,9 +164,10 @@ impl Store {
         self.interval.count(bytes) * self.metadata_size
     }
 
-    /// Whether something is stored in a piece.
+    /// Whether something is stored in a piece. May sleep.
     pub(crate) fn has(&self, index: usize) -> bool {
-        self.pieces.lock().get(index).is_some()
+        self.piece(index)
+            .is_some_and(|piece| !piece.content.lock().is_new)
     }
 
     /// Number of the first interval of a part, and where in the piece's metadata theirs is.
@@ -165,7 +187,9 @@ impl Store {
         let Content {
             data,
             metadata: all,
+            is_new,
         } = &mut *content;
+        *is_new = false;
         f(Run {
             first,
             data: data.get_mut(part.bytes).ok_or(EIO)?,
@@ -260,6 +284,7 @@ impl Store {
         Ok(Content {
             data: zeroed_piece()?,
             metadata: KVec::from_elem(UNWRITTEN, self.metadata_bytes(PIECE), GFP_KERNEL)?,
+            is_new: true,
         })
     }
 
@@ -269,9 +294,8 @@ impl Store {
             return false;
         };
         let content = piece.content.lock();
-        to.data.copy_from_slice(&*content.data);
-        to.metadata.copy_from_slice(&content.metadata);
-        true
+        to.copy_from(&content);
+        !content.is_new
     }
 
     /// Puts such a copy, or nothing, in place of what is there. `ENOMEM`. May sleep.
@@ -281,9 +305,7 @@ impl Store {
             return Ok(());
         };
         let piece = self.piece_or_new(index)?;
-        let mut to = piece.content.lock();
-        to.data.copy_from_slice(&*content.data);
-        to.metadata.copy_from_slice(&content.metadata);
+        piece.content.lock().copy_from(content);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use crate::store::{Content, Store};
 use kernel::{
     prelude::*,
     rbtree::{RBTree, RBTreeNodeReservation},
-    sync::Arc,
+    sync::{Arc, UniqueArc},
 };
 
 /// What a piece had; `None` if nothing was stored there.
@@ -40,11 +40,23 @@ impl Undo {
         self.0.insert(node.into_node(index, was));
     }
 
-    /// The same moment, once more. `ENOMEM`.
+    /// Likewise, and takes the memory for it. `ENOMEM`; may sleep.
+    pub(crate) fn save(&mut self, store: &Store, index: usize) -> Result {
+        if self.has(index) {
+            return Ok(());
+        }
+        let mut copy = UniqueArc::new(store.content()?, GFP_KERNEL)?;
+        let node = Node::new(GFP_KERNEL)?;
+        let was = store.save(index, &mut copy).then(|| Arc::from(copy));
+        self.keep(node, index, was);
+        Ok(())
+    }
+
+    /// The same moment, once more. `ENOMEM`. Doesn't sleep.
     pub(crate) fn try_clone(&self) -> Result<Self> {
         let mut clone = Self::new();
         for (index, was) in self.0.iter() {
-            clone.keep(Node::new(GFP_KERNEL)?, *index, was.clone());
+            clone.keep(Node::new(GFP_NOWAIT)?, *index, was.clone());
         }
         Ok(clone)
     }

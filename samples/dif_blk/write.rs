@@ -10,9 +10,9 @@
 
 use crate::{
     cache::Room,
-    device::{self, Device, Phase},
+    device::{self, Carried, Device, Phase},
     faults,
-    protection::{Interval, Mode},
+    protection::{Interval, Mode, Protection},
     settings::{Key, FAIL},
     store::{Run, Span},
     violation::{self, Circumstances, Seen, Violation},
@@ -42,14 +42,14 @@ pub(crate) struct Submitted {
     metadata: KVVec<u8>,
     /// If it isn't kept: guard tags of what there was, whatever the tuples say.
     guards: KVec<u64>,
-    /// Room for what one piece of the store has.
-    room: KVec<u8>,
+    /// Memory for what one interval is now.
+    now: KVec<u8>,
     /// One for each interval: whether it was found changed.
     changed: KVec<bool>,
     /// Where it goes. Reserved now, since the transfer can't wait for memory.
     span: Span,
-    /// To note it in the cache, if one was needed.
-    cache: Option<Room>,
+    /// To note it in the cache, if it was to be.
+    room: Option<Room>,
     /// From one look at the pages to the next.
     step: Delta,
     looks_left: u64,
@@ -66,8 +66,12 @@ enum Effect {
     Drop,
     /// So many bytes of it are.
     Torn(usize),
-    /// It is stored; then a bit of that sector is another, any if none is given.
-    Flip(Field, Option<u32>, u64),
+    /// It is stored; then a bit of that sector is another.
+    Flip {
+        field: Field,
+        bit: usize,
+        sector: u64,
+    },
 }
 
 impl Submitted {
@@ -96,10 +100,10 @@ impl Submitted {
                 if protects && !keeps { intervals } else { 0 },
                 GFP_KERNEL,
             )?,
-            room: KVec::from_elem(0, Interval::LONGEST, GFP_KERNEL)?,
+            now: KVec::from_elem(0, Interval::LONGEST, GFP_KERNEL)?,
             changed: KVec::from_elem(false, if protects { intervals } else { 0 }, GFP_KERNEL)?,
             span: device.store().reserve(command.sector(), len)?,
-            cache: device
+            room: device
                 .cache()
                 .is_watched()
                 .then(|| device.cache().room(len))
@@ -132,7 +136,7 @@ impl Submitted {
             let data = match &self.copy {
                 Some(copy) => copy.chunks_exact(interval.bytes()).nth(n).ok_or(EIO)?,
                 None => {
-                    let room = self.room.get_mut(..interval.bytes()).ok_or(EIO)?;
+                    let room = self.now.get_mut(..interval.bytes()).ok_or(EIO)?;
                     source.read(room)?;
                     room
                 }
@@ -254,18 +258,39 @@ impl Submitted {
             }
         }
         let mut live = rq.source().ok_or(EIO)?;
-        let mut room = core::mem::take(&mut self.room);
-        let now = room
+        let mut memory = core::mem::take(&mut self.now);
+        let now = memory
             .get_mut(..device.protection().interval.bytes())
             .ok_or(EIO)?;
         for n in 0..self.changed.len() {
             self.has_changed(device, rq, n, &mut live, now)?;
         }
-        self.room = room;
+        self.now = memory;
         Ok(())
     }
 
-    /// Moves the data of a run, the next of `live`, whose first interval is `n`th of the request, and checks it.
+    /// Moves the data of a run, the next of `live`, whose first interval is `n`th of the request, without
+    /// protection. Calls `skip` for intervals of the run that it leaves as they were.
+    fn move_plain(
+        &self,
+        interval: Interval,
+        n: usize,
+        live: &mut Source<'_>,
+        run: Run<'_>,
+        skip: &mut dyn FnMut(usize),
+    ) -> Result {
+        let len = match self.effect {
+            Effect::Torn(bytes) => bytes.saturating_sub(n * interval.bytes()),
+            _ => usize::MAX,
+        };
+        let len = len.min(run.data.len());
+        for at in len.div_ceil(interval.bytes())..interval.count(run.data.len()) {
+            skip(at);
+        }
+        live.read(run.data.get_mut(..len).ok_or(EIO)?)
+    }
+
+    /// Likewise, with protection, and checks it.
     fn store(
         &mut self,
         device: &Device,
@@ -273,6 +298,7 @@ impl Submitted {
         n: usize,
         live: &mut Source<'_>,
         run: Run<'_>,
+        skip: &mut dyn FnMut(usize),
     ) -> Result {
         let protection = device.protection();
         let (interval, size) = (protection.interval, protection.metadata_size());
@@ -300,13 +326,15 @@ impl Submitted {
         }
         let mut live = rq.source().ok_or(EIO)?;
         live.skip(start)?;
-        let mut room = core::mem::take(&mut self.room);
-        let now = room.get_mut(..interval.bytes()).ok_or(EIO)?;
+        let mut memory = core::mem::take(&mut self.now);
+        let now = memory.get_mut(..interval.bytes()).ok_or(EIO)?;
         let intervals = run.data.chunks_exact_mut(interval.bytes());
         let all = intervals.zip(run.metadata.chunks_exact_mut(size));
-        for (n, (data, metadata)) in (n..).zip(all) {
+        for (at, (data, metadata)) in all.enumerate() {
+            let n = n + at;
             let has_changed = self.has_changed(device, rq, n, &mut live, now)?;
             if has_changed && device.settings.get(Key::OnViolation) == FAIL {
+                skip(at);
                 continue;
             }
             let new = match self.was(interval, n) {
@@ -320,6 +348,9 @@ impl Submitted {
                 *to = *from;
             }
             if kept < new.len() {
+                if kept == 0 {
+                    skip(at);
+                }
                 continue;
             }
             let number = interval.at(rq.sector()) + n as u64;
@@ -328,7 +359,7 @@ impl Submitted {
                 protection.amend(number, data, metadata);
             }
         }
-        self.room = room;
+        self.now = memory;
         Ok(())
     }
 }
@@ -362,6 +393,7 @@ fn is_right(
 pub(crate) fn submit<'a>(
     device: &Device,
     rq: IdleRequest<'a, Device>,
+    carried: Carried,
 ) -> Result<(), Busy<'a, Device>> {
     let window = device.clock.window(&device.settings);
     // With tuples from outside, nothing may be stored before they were checked.
@@ -370,12 +402,12 @@ pub(crate) fn submit<'a>(
         return match store(device, &rq) {
             Ok(()) => {
                 device.count(&rq);
-                device.end(rq.start(None), Status::Ok);
+                device.end(rq.start(carried), Status::Ok);
                 Ok(())
             }
             Err(error) if error == ENOMEM => Err(Busy(rq)),
             Err(_) => {
-                rq.start(None).end(Status::IoErr);
+                rq.start(carried).end(Status::IoErr);
                 Ok(())
             }
         };
@@ -384,7 +416,7 @@ pub(crate) fn submit<'a>(
         return Err(Busy(rq));
     };
     device.count(&rq);
-    let rq = rq.start(None);
+    let rq = rq.start(carried);
     // Once for each request: it is started, and not offered again.
     let Some(fault) = device.fault(&rq) else {
         begin(device, rq, submitted);
@@ -420,7 +452,11 @@ pub(crate) fn submit<'a>(
         Kind::Torn(sectors) => {
             Effect::Torn((sectors as usize).saturating_mul(SECTOR_SIZE as usize))
         }
-        Kind::Flip(field, bit) => Effect::Flip(field, bit, fault.sector),
+        Kind::Flip(field, bit) => Effect::Flip {
+            field,
+            bit: bit.map_or_else(|| device.clock.random.next(), u64::from) as usize,
+            sector: fault.sector,
+        },
     };
     begin(device, rq, submitted);
     Ok(())
@@ -440,7 +476,7 @@ pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: Sub
         transfer(device, rq, submitted);
     } else {
         let wait = submitted.until_next();
-        *rq.data_mut() = Some(Phase::Window(submitted));
+        rq.data_mut().wait_for(Phase::Window(submitted));
         rq.defer(wait);
     }
 }
@@ -468,7 +504,7 @@ pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: Su
     let _ = submitted.look(device, &rq);
     submitted.looks_left = left;
     let wait = submitted.until_next();
-    *rq.data_mut() = Some(Phase::Window(submitted));
+    rq.data_mut().wait_for(Phase::Window(submitted));
     rq.defer(wait);
 }
 
@@ -487,32 +523,34 @@ fn check_and_store(
 ) -> Result<Status> {
     let protection = device.protection();
     let span = core::mem::take(&mut submitted.span);
-    let (room, fua) = (submitted.cache.take(), rq.is_fua());
-    let mut live = rq.source().ok_or(EIO)?;
-    if protection.mode == Mode::None {
-        let mut left = match submitted.effect {
-            Effect::Drop => 0,
-            Effect::Torn(bytes) => bytes,
-            _ => rq.bytes(),
-        };
-        device.cache().write(&span, fua, room, |run| {
-            let len = left.min(run.data.len());
-            left -= len;
-            live.read(run.data.get_mut(..len).ok_or(EIO)?)
-        })?;
-    } else if matches!(submitted.effect, Effect::Drop) {
+    let (room, fua) = (submitted.room.take(), rq.is_fua());
+    if matches!(submitted.effect, Effect::Drop) {
         submitted.look(device, rq)?;
     } else {
+        let mut live = rq.source().ok_or(EIO)?;
         let mut n = 0;
-        device.cache().write(&span, fua, room, |run| {
-            let count = protection.interval.count(run.data.len());
-            submitted.store(device, rq, n, &mut live, run)?;
-            n += count;
-            Ok(())
-        })?;
-    }
-    if let Effect::Flip(field, bit, sector) = submitted.effect {
-        flip(device, field, bit, sector)?;
+        let age = rq.data().age();
+        device
+            .cache()
+            .write(&span, age, fua, room, |mut run, skip| {
+                let count = protection.interval.count(run.data.len());
+                if protection.mode == Mode::None {
+                    submitted.move_plain(
+                        protection.interval,
+                        n,
+                        &mut live,
+                        run.reborrow(),
+                        skip,
+                    )?;
+                } else {
+                    submitted.store(device, rq, n, &mut live, run.reborrow(), skip)?;
+                }
+                if let Effect::Flip { field, bit, sector } = submitted.effect {
+                    flip(protection, &mut run, field, bit, sector);
+                }
+                n += count;
+                Ok(())
+            })?;
     }
     if protection.mode == Mode::None {
         return Ok(Status::Ok);
@@ -530,28 +568,34 @@ fn check_and_store(
     })
 }
 
-/// Flips a bit of what is stored of a sector.
-fn flip(device: &Device, field: Field, bit: Option<u32>, sector: u64) -> Result {
-    let protection = device.protection();
-    let interval = protection.interval;
-    let start = interval.sector(interval.at(sector));
-    let bit = bit.map_or_else(|| device.clock.random.next(), u64::from) as usize;
-    device.store().write(start, interval.bytes(), |run| {
-        let size = SECTOR_SIZE as usize;
-        let bytes = match field {
-            Field::Data => {
-                let at = (sector - start) as usize * size;
-                run.data.get_mut(at..at + size).unwrap_or_default()
-            }
-            Field::Guard => protection.part_mut(run.metadata, Part::Guard),
-            Field::AppTag => protection.part_mut(run.metadata, Part::AppTag),
-            Field::RefTag => protection.part_mut(run.metadata, Part::RefTag),
-        };
-        // Nothing, without tuples.
-        let at = (bit / 8).checked_rem(bytes.len()).unwrap_or(0);
-        if let Some(byte) = bytes.get_mut(at) {
-            *byte ^= 1 << (bit % 8);
+/// Flips a bit of a sector, if the run has it.
+fn flip(protection: &Protection, run: &mut Run<'_>, field: Field, bit: usize, sector: u64) {
+    let (interval, size) = (protection.interval, protection.metadata_size());
+    let number = interval.at(sector);
+    let Some(n) = number.checked_sub(run.first) else {
+        return;
+    };
+    let n = n as usize;
+    let bytes = match field {
+        Field::Data => {
+            let within = (sector - interval.sector(number)) as usize * SECTOR_SIZE as usize;
+            let at = n * interval.bytes() + within;
+            run.data.get_mut(at..at + SECTOR_SIZE as usize)
         }
-        Ok(())
-    })
+        Field::Guard | Field::AppTag | Field::RefTag => {
+            let part = match field {
+                Field::AppTag => Part::AppTag,
+                Field::RefTag => Part::RefTag,
+                _ => Part::Guard,
+            };
+            let metadata = run.metadata.get_mut(n * size..(n + 1) * size);
+            metadata.map(|metadata| protection.part_mut(metadata, part))
+        }
+    };
+    // Nothing, without tuples, or where the run ends.
+    let bytes = bytes.unwrap_or_default();
+    let at = (bit / 8).checked_rem(bytes.len()).unwrap_or(0);
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1 << (bit % 8);
+    }
 }

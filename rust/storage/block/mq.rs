@@ -5,7 +5,7 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::request::{IdleRequest, Pdu, Request};
-use crate::{bindings, workqueue::Workqueue};
+use crate::{bindings, memory::NoIo, workqueue::Workqueue};
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
@@ -18,7 +18,7 @@ use kernel::{
     prelude::*,
     static_lock_class,
     str::CStr,
-    types::{ForeignOwnable, NotThreadSafe, Opaque},
+    types::{ForeignOwnable, Opaque},
 };
 
 /// What a driver does with requests.
@@ -132,27 +132,6 @@ impl<T: Operations> PinnedDrop for TagSet<T> {
     }
 }
 
-/// Makes allocations in its scope `GFP_NOIO`: for who holds what requests wait for.
-///
-/// Scopes are left in the order opposite to that in which they were entered. C: `memalloc_noio_save()`.
-pub struct NoIoScope(u32, NotThreadSafe);
-
-impl NoIoScope {
-    /// The scope begins.
-    pub fn enter() -> Self {
-        // SAFETY: Sets a flag of the current task.
-        let before = unsafe { bindings::storage_memalloc_noio_save() };
-        Self(before, NotThreadSafe)
-    }
-}
-
-impl Drop for NoIoScope {
-    fn drop(&mut self) {
-        // SAFETY: The scope is left on the task that entered it: it isn't sent to another.
-        unsafe { bindings::storage_memalloc_noio_restore(self.0) };
-    }
-}
-
 /// The C functions that blk-mq calls, for one driver.
 struct Vtable<T: Operations>(PhantomData<T>);
 
@@ -172,7 +151,7 @@ impl<T: Operations> Vtable<T> {
         hctx: *mut bindings::blk_mq_hw_ctx,
         bd: *const bindings::blk_mq_queue_data,
     ) -> bindings::blk_status_t {
-        let _scope = NoIoScope::enter();
+        let _scope = NoIo::new();
         // SAFETY: `hctx` and `bd` are valid during the call. `queuedata` was set from `into_foreign()`
         // when the queue was made and is taken back only when it is gone.
         let (queue, rq) = unsafe { (T::QueueData::borrow((*(*hctx).queue).queuedata), (*bd).rq) };
@@ -273,7 +252,7 @@ impl<T: Operations> Vtable<T> {
     ///
     /// Called by the workqueue for a work that `timer_expired` queued.
     unsafe extern "C" fn work(work: *mut bindings::work_struct) {
-        let _scope = NoIoScope::enter();
+        let _scope = NoIo::new();
         let pdu = work
             .cast::<u8>()
             .wrapping_sub(core::mem::offset_of!(Pdu<T>, work))

@@ -2,7 +2,7 @@
 
 //! The event `/sys/kernel/tracing/events/dif_blk/dif_blk_violation`: a page changed while it was written.
 //!
-//! A module that calls this links `rust/helpers/trace_block.o`.
+//! It is dif_blk's, and here since the C side is. A module that calls this links `rust/helpers/trace_block.o`.
 //!
 //! Header: `rust/helpers/trace_block.h`
 
@@ -73,13 +73,13 @@ impl Violation<'_> {
             direct,
         } = self.page;
         let page = [
-            (dirty, bindings::STORAGE_PAGE_DIRTY),
-            (locked, bindings::STORAGE_PAGE_LOCKED),
-            (writeback, bindings::STORAGE_PAGE_WRITEBACK),
-            (mapped, bindings::STORAGE_PAGE_MAPPED),
-            (pinned, bindings::STORAGE_PAGE_PINNED),
-            (anonymous, bindings::STORAGE_PAGE_ANONYMOUS),
-            (direct, bindings::STORAGE_PAGE_DIRECT),
+            (dirty, bindings::STORAGE_VIOLATION_PAGE_DIRTY),
+            (locked, bindings::STORAGE_VIOLATION_PAGE_LOCKED),
+            (writeback, bindings::STORAGE_VIOLATION_PAGE_WRITEBACK),
+            (mapped, bindings::STORAGE_VIOLATION_PAGE_MAPPED),
+            (pinned, bindings::STORAGE_VIOLATION_PAGE_PINNED),
+            (anonymous, bindings::STORAGE_VIOLATION_PAGE_ANONYMOUS),
+            (direct, bindings::STORAGE_VIOLATION_PAGE_DIRECT),
         ];
         let page = page.iter().filter(|(is, _)| *is).map(|(_, bit)| bit).sum();
         let ranges = self.ranges.as_flattened();

@@ -106,12 +106,12 @@ impl Devices {
     /// Loads the drivers, makes the devices, and fills them.
     pub(crate) fn make() -> Result<Self, String> {
         let size = MIB.to_string();
-        call("modprobe", &["dif_blk", "nr_devices=0"])?;
-        call("modprobe", &["null_blk", "nr_devices=0"])?;
         let mut devices = Self {
             all: Vec::new(),
             memory: Vec::new(),
         };
+        call("modprobe", &["dif_blk", "nr_devices=0"])?;
+        call("modprobe", &["null_blk", "nr_devices=0"])?;
         for (name, pi) in [(NONE, "none"), (DIF, "dif"), (DIX, "dix")] {
             let before = available()?;
             configured(
@@ -202,7 +202,7 @@ impl Drop for Devices {
         for (program, args) in [
             ("modprobe", ["--remove", "scsi_debug"]),
             ("modprobe", ["--remove", "brd"]),
-            ("rmdir", ["/sys/kernel/config/nullb/bench", "--"]),
+            ("rmdir", ["--", "/sys/kernel/config/nullb/bench"]),
             ("modprobe", ["--remove", "null_blk"]),
         ] {
             if let Err(error) = call(program, &args) {

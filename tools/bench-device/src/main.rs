@@ -96,8 +96,8 @@ fn measure(ms: u64, runs: u32, prefix: &str) -> Result<Report, String> {
     }
     let mut report = Report::new(ms, runs);
     let devices = Devices::make()?;
-    for (name, bytes) in devices.memory() {
-        report.memory.insert(name.clone(), *bytes);
+    for (name, mib) in devices.memory() {
+        report.memory.insert(name.clone(), *mib);
     }
     for round in 0..runs as usize {
         report.guard_ns.push(devices.guard_ns_per_mib()?);

@@ -5,7 +5,8 @@
 Does the one system call with FILE (a module to load, or a device to write to or
 read from) again and again, and each time lets another allocation that the kernel
 makes in it fail, from the first one until none is left: /proc/<pid>/fail-nth. When
-a module is loaded, those that are made in its init.
+a module is loaded, those that are made in its init, and of those each
+STABLE_PAGES_SHORTEN-th only.
 
 Prints a line for each time it did not end well, or as it may:
 
@@ -109,14 +110,15 @@ def transfer(path, write):
     return call
 
 
-def each(call):
-    """Let one allocation after the other fail, and say how that went."""
-    number, failed, wrong = 0, 0, 0
+def each(call, stride=1):
+    """Let one allocation after the other fail, or each of so many, and say how that went."""
+    number, failed, wrong = 1 - stride, 0, 0
     all_of_them = Armed(1 << 30)
     call(all_of_them)
-    reached = True
+    calls, reached = 0, True
     while reached:
-        number += 1
+        calls += 1
+        number += stride
         armed = Armed(number)
         error, complaint = call(armed)
         failed += error == errno.ENOMEM
@@ -124,7 +126,7 @@ def each(call):
             print(number, errno.errorcode.get(error, "ok"), complaint)
             wrong += 1
         reached = armed.reached
-    print(f"allocations {all_of_them.counted}, calls {number}, failed {failed}")
+    print(f"allocations {all_of_them.counted}, calls {calls}, failed {failed}")
     return 1 if wrong else 0
 
 
@@ -138,7 +140,8 @@ def main():
         init, unlooked = faults.function("do_one_initcall"), faults.function("dev_set_name")
         for kind in faults.KINDS:
             filters.enter_context(faults.Fault(kind).only(init, unlooked))
-        return each(load(path, " ".join(sys.argv[3:])))
+        return each(load(path, " ".join(sys.argv[3:])),
+                    int(os.environ.get("STABLE_PAGES_SHORTEN", "1")))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ if [ ! -d $INJECT/failslab ] || [ ! -d $INJECT/fail_make_request ]; then
 	ktap_skip_all "this kernel can't inject faults (make check KERNEL=debug)"
 	exit "$KSFT_SKIP"
 fi
-begin 12 python3
+begin 15 python3
 
 # fail-nth counts every allocation that may fail, those that may sleep too.
 for attribute in failslab fail_page_alloc; do
@@ -63,6 +63,16 @@ for kind in failslab fail_page_alloc; do
 done
 check "nothing stored was found wrong" counter_is read_mismatches 0
 check "nothing had changed in flight" counter_is violations 0
+
+# With a cache a write keeps what it replaces, and itself.
+load size_mb=256 window_us=100 cache_size=64
+for kind in failslab fail_page_alloc; do
+	check "write to a cache, in any thread: each $kind in turn" in_module $kind
+	echo "# write to a cache, in any thread, $kind: $(tail -n 1 "$WORK/log")"
+done
+echo off >"$COUNTERS/power"
+echo 'on none' >"$COUNTERS/power"
+check "nothing kept was found wrong" dd if="$DEV" of=/dev/null bs=1M iflag=direct status=none
 
 fails() {
 	local output

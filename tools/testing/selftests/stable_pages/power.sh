@@ -5,7 +5,7 @@
 # durable, and of the rest what was asked for, whole or torn; the same each time for a seed.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 53 python3 blkdiscard
+begin 71 python3 blkdiscard
 
 COUNT=512
 
@@ -25,10 +25,11 @@ snapshot() {
 	echo "$1" >"$COUNTERS/snapshot"
 }
 
-# fresh [MIB]: a device with such a cache, on which all was written, and is durable.
+# fresh [MIB [PARAMETER=VALUE...]]: a device with such a cache, on which all was written, and
+# is durable.
 fresh() {
-	load size_mb=16 cache_size="${1:-4}"
-	sectors write=1 0 $COUNT 8
+	load size_mb=16 cache_size="${1:-4}" "${@:2}"
+	sectors write=1 0 $COUNT $COUNT
 	sectors flush
 }
 
@@ -39,7 +40,8 @@ cut() {
 
 # has GENERATION FIRST COUNT: all of these sectors are of then.
 has() {
-	is "what is different" "$(sectors verify="$1" "$2" "$3" 8)" ''
+	local different
+	different=$(sectors verify="$1" "$2" "$3" 8) && is "what is different" "$different" ''
 }
 
 # generations COUNT: that of each of the first sectors, in a line.
@@ -49,20 +51,20 @@ generations() {
 
 fresh
 check "on, and nothing in the cache" is power "$(state)" \
-	"on writes 0 bytes 0"
+	"on writes 0 bytes 0 discards 0"
 sectors write=2 0 64 8
 check "writes are in it" is power "$(state)" \
-	"on writes 8 bytes 32768"
+	"on writes 8 bytes 32768 discards 0"
 check "reads find them" has 2 0 64
 check "the power can be cut" power off
-check "it says so" is power "$(state)" "off writes 8 bytes 32768"
+check "it says so" is power "$(state)" "off writes 8 bytes 32768 discards 0"
 check "reads fail" is failures "$(sectors read 0 8 8)" '0 EIO'
 check "writes do" is failures "$(sectors write=9 128 8 8)" '128 EIO'
 check "flushes do" is failures "$(sectors flush)" 'EIO'
 check "discards do" refuse blkdiscard -o 0 -l 4096 "$DEV"
 check "the power can come back" power on all
 check "all is as it was, and what failed left nothing" has 1 0 $COUNT
-check "the cache is empty" is power "$(state)" "on writes 0 bytes 0"
+check "the cache is empty" is power "$(state)" "on writes 0 bytes 0 discards 0"
 
 sectors write=2 0 64 8
 cut none
@@ -95,6 +97,7 @@ fresh
 blkdiscard -o 0 -l 8192 "$DEV"
 check "a discard" is generations "$(generations 24)" \
 	"$(printf '0 %.0s' {1..15} && printf '1 %.0s' {1..8})"
+check "it is in the cache" is power "$(state)" "on writes 0 bytes 0 discards 1"
 cut all
 check "it may be lost, too" has 1 0 $COUNT
 blkdiscard -o 0 -l 8192 "$DEV"
@@ -142,11 +145,73 @@ check "of those only the beginning is there" is rises "$(rises)" 0
 check "nothing is wrong with what is stored" counter_is read_mismatches 0
 snapshot restore
 check "the snapshot has the cache" is power "$(state)" \
-	"off writes 64 bytes 262144"
+	"off writes 64 bytes 262144 discards 0"
 power on none
 check "all of it" has 3 0 256
 snapshot drop
 check "it can be dropped" is snapshot "$(cat "$COUNTERS/snapshot")" none
+
+# Also where nobody protects, and where tuples come with requests.
+for pi in none dix; do
+	fresh 4 pi=$pi
+	sectors write=2 0 64 8
+	cut all
+	check "$pi: lost" has 1 0 $COUNT
+	sectors write=2 0 64 8
+	cut none
+	check "$pi: kept" has 2 0 64
+done
+
+# What is on its way when the power goes fails, also if that is back before it ends.
+# under_way COMMAND...: what it prints that was begun before a cut.
+under_way() {
+	"$@" >"$WORK/result" &
+	sleep 0.5
+	cut all
+	echo 1 >"$COUNTERS/release"
+	wait $!
+	cat "$WORK/result"
+}
+fresh 4 window_us=2000000
+check "a write in its window fails" is result "$(under_way sectors write=2 0 8 8)" '0 EIO'
+check "nothing of it is there" has 1 0 $COUNT
+fresh 4 write_us=2000000
+check "one that was only to end fails" is result "$(under_way sectors write=2 0 8 8)" '0 EIO'
+check "nothing of that is there" has 1 0 $COUNT
+fresh
+for operation in read flush; do
+	echo "$operation hang count=1" >"$COUNTERS/faults"
+	case $operation in
+	read)	check "a read that hung fails" is result "$(under_way sectors read 0 8 8)" '0 EIO' ;;
+	flush)
+		sectors write=2 0 8 8
+		check "a flush that hung fails" is result "$(under_way sectors flush)" EIO
+		check "since what it was to keep is lost" has 1 0 $COUNT ;;
+	esac
+done
+
+# What went wrong on purpose stays so.
+fresh
+echo 'write flip-data sectors=3 bit=0 count=1' >"$COUNTERS/faults"
+sectors write=2 0 8 8
+cut none
+check "a flipped bit is still flipped" is failures "$(sectors read 0 8)" '3 EILSEQ'
+fresh
+sectors write=2 0 8 8
+echo 'write torn keep=4 count=1' >"$COUNTERS/faults"
+sectors fua=3 0 8 8
+cut none
+check "a torn write is still torn" is generations "$(generations 8)" "3 3 3 3 2 2 2 2 "
+
+# A discard comes before a write that is in its window.
+fresh 4 window_us=1000000
+sectors write=2 0 8 8 &
+sleep 0.3
+blkdiscard -o 0 -l 4096 "$DEV"
+wait $!
+check "a write that ends after a discard is there" has 2 0 8
+cut none
+check "it is after a power cut" has 2 0 8
 
 # Without a cache.
 fresh 0
@@ -158,6 +223,20 @@ sectors write=3 0 128 8
 blkdiscard -o 131072 -l 131072 "$DEV"
 check "a snapshot keeps what was there" is snapshot "$(cat "$COUNTERS/snapshot")" \
 	$(((64 + 64 + 256) * 512))
+load size_mb=16
+sectors write=1 0 8 8
+stored=$(counter stored_bytes)
+snapshot take
+sectors write=2 8 256 8
+check "where nothing was nothing is kept" is snapshot "$(cat "$COUNTERS/snapshot")" 0
+snapshot restore
+check "and nothing is stored again" counter_is stored_bytes "$stored"
+
+fresh 0
+sectors write=2 0 64 8
+snapshot take
+sectors write=3 0 128 8
+blkdiscard -o 131072 -l 131072 "$DEV"
 for turn in first second; do
 	snapshot restore
 	check "all is there again, the $turn time" has 2 0 64
