@@ -130,6 +130,17 @@ reset_counters() {
 	echo 1 >"$COUNTERS/reset"
 }
 
+# await_request BEFORE: until the disk has taken on one more than "counter requests" said.
+await_request() {
+	local i
+	for ((i = 0; i < 300; i++)); do
+		[ "$(counter requests)" = "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "no request in 30 s"
+	return 1
+}
+
 # is WHAT ACTUAL EXPECTED
 is() {
 	[ "$2" = "$3" ] || {

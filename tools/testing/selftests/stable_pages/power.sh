@@ -165,8 +165,10 @@ done
 # What is on its way when the power goes fails, also if that is back before it ends.
 # under_way COMMAND...: what it prints that was begun before a cut.
 under_way() {
+	local before
+	before=$(counter requests)
 	"$@" >"$WORK/result" &
-	sleep 0.5
+	await_request "$before"
 	cut all
 	echo 1 >"$COUNTERS/release"
 	wait $!
@@ -205,8 +207,9 @@ check "a torn write is still torn" is generations "$(generations 8)" "3 3 3 3 2 
 
 # A discard comes before a write that is in its window.
 fresh 4 window_us=1000000
+before=$(counter requests)
 sectors write=2 0 8 8 &
-sleep 0.3
+await_request "$before"
 blkdiscard -o 0 -l 4096 "$DEV"
 wait $!
 check "a write that ends after a discard is there" has 2 0 8

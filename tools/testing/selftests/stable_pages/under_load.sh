@@ -40,9 +40,10 @@ check "nothing had changed in flight" counter_is violations 0
 # What hangs holds the queue until it is released.
 echo none >"$QUEUE/scheduler"
 echo 'write hang count=1' >"$COUNTERS/faults"
+before=$(counter requests)
 sectors write=2 0 8 8 >"$WORK/result" &
 writer=$!
-sleep 1
+await_request "$before"
 echo mq-deadline >"$QUEUE/scheduler" &
 changer=$!
 sleep 1
