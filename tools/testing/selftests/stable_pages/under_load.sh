@@ -32,7 +32,7 @@ while [ -d /proc/$pid ]; do
 	change || break
 	changes=$((changes + 1))
 done
-check "the queue was stopped often" at_least changes "$changes" 5
+check "the queue was stopped often" at_least changes "$changes" $((8 / SHORTEN))
 wait "$pid"
 check "all that was written meanwhile is there" is "fio's status" $? 0
 check "nothing had changed in flight" counter_is violations 0
