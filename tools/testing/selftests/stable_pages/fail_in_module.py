@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""fail_in_module.py MODULE DEVICE failslab|fail_page_alloc
+"""fail_in_module.py MODULE DEVICE failslab|fail_page_alloc [STEP]
 
 Writes to DEVICE and reads back, again and again, and each time lets another
 allocation fail that was made through MODULE's code, whatever thread makes it: a
 write that is checked after a window is finished by a worker. The "space" that is
-allocated before the first failure grows from one write to the next, by less than
-the smallest allocation, until none fails. See Documentation/fault-injection in
+allocated before the first failure grows from one write to the next by STEP, which is
+less than the smallest allocation, until none fails. See Documentation/fault-injection in
 the kernel.
 
 Prints a line for each time it did not end well, or with ENOMEM:
@@ -49,6 +49,7 @@ def read(file, offset):
 
 def main():
     module, device, kind = sys.argv[1:4]
+    step = int(sys.argv[4]) if len(sys.argv) > 4 else STEP[kind]
     file = os.open(device, os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
     size = os.lseek(file, 0, os.SEEK_END)
     space, offset, writes, failed, no_memory, wrong = 0, 0, 0, 0, 0, 0
@@ -73,7 +74,7 @@ def main():
             if complaint:
                 print(space, errno.errorcode.get(error, "ok"), complaint)
                 wrong += 1
-            space += STEP[kind]
+            space += step
     print(f"writes {writes}, failed {failed} allocations, {no_memory} with ENOMEM")
     return 1 if wrong else 0
 

@@ -35,7 +35,7 @@ each() {
 }
 
 in_module() {
-	"$HERE/fail_in_module.py" dif_blk "$DEV" "$1" >"$WORK/log" || {
+	"$HERE/fail_in_module.py" dif_blk "$DEV" "$@" >"$WORK/log" || {
 		cat "$WORK/log"
 		return 1
 	}
@@ -66,9 +66,10 @@ check "nothing had changed in flight" counter_is violations 0
 
 # With a cache a write keeps what it replaces, and itself.
 load size_mb=256 window_us=100 cache_size=64
-for kind in failslab fail_page_alloc; do
-	check "write to a cache, in any thread: each $kind in turn" in_module $kind
-	echo "# write to a cache, in any thread, $kind: $(tail -n 1 "$WORK/log")"
+for kind in 'failslab 32' fail_page_alloc; do
+	# shellcheck disable=SC2086 # a kind and perhaps a step
+	check "write to a cache, in any thread: each ${kind% *} in turn" in_module $kind
+	echo "# write to a cache, in any thread, ${kind% *}: $(tail -n 1 "$WORK/log")"
 done
 echo off >"$COUNTERS/power"
 echo 'on none' >"$COUNTERS/power"
