@@ -14,14 +14,15 @@ sectors() {
 # The queue is frozen for each of these.
 change() {
 	local scheduler
-	for scheduler in mq-deadline kyber bfq none; do
-		echo $scheduler >"$QUEUE/scheduler" || return
+	# Those that this kernel has; the present one is in brackets.
+	for scheduler in $(tr -d '[]' <"$QUEUE/scheduler"); do
+		echo "$scheduler" >"$QUEUE/scheduler" || return
 		echo $((16 + RANDOM % 100)) >"$QUEUE/nr_requests" || return
 		echo $((RANDOM % 2)) >"$QUEUE/stable_writes" || return
 	done
 }
 
-modprobe --all kyber-iosched bfq
+modprobe --all kyber-iosched bfq 2>/dev/null
 load size_mb=64 window_us=2000 jitter_us=1000
 fio --name=verify --filename="$DEV" --size=32M --rw=randrw --bs=4k --iodepth=32 --direct=1 \
 	--ioengine=libaio --verify=crc32c --verify_backlog=64 --verify_fatal=1 --thread --minimal \
