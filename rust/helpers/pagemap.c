@@ -2,6 +2,7 @@
 #include <linux/pagemap.h>
 
 #include "helpers.h"
+#include "page_state.h"
 
 STORAGE_HELPER(struct address_space *, storage_page_mapping, struct page *page)
 {
@@ -69,15 +70,6 @@ STORAGE_HELPER(bool, storage_folio_maybe_dma_pinned, struct folio *folio)
 	return folio_maybe_dma_pinned(folio);
 }
 
-enum storage_page_state {
-	STORAGE_PAGE_DIRTY	= 1 << 0,
-	STORAGE_PAGE_LOCKED	= 1 << 1,
-	STORAGE_PAGE_WRITEBACK	= 1 << 2,
-	STORAGE_PAGE_MAPPED	= 1 << 3,
-	STORAGE_PAGE_PINNED	= 1 << 4,
-	STORAGE_PAGE_ANON	= 1 << 5,
-};
-
 /* What the page's folio is like just now. */
 STORAGE_HELPER(unsigned int, storage_page_state, struct page *page)
 {
@@ -88,7 +80,7 @@ STORAGE_HELPER(unsigned int, storage_page_state, struct page *page)
 	       (folio_test_writeback(folio) ? STORAGE_PAGE_WRITEBACK : 0) |
 	       (folio_mapped(folio) ? STORAGE_PAGE_MAPPED : 0) |
 	       (folio_maybe_dma_pinned(folio) ? STORAGE_PAGE_PINNED : 0) |
-	       (folio_test_anon(folio) ? STORAGE_PAGE_ANON : 0);
+	       (folio_test_anon(folio) ? STORAGE_PAGE_ANONYMOUS : 0);
 }
 
 STORAGE_HELPER(bool, storage_folio_test_dirty, struct folio *folio)

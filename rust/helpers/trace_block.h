@@ -12,6 +12,8 @@
 #include <linux/types.h>
 #include <linux/kdev_t.h>
 
+#include "page_state.h"
+
 /* A protection interval that is not what it was when its write was submitted. */
 struct storage_violation {
 	u64		seq;
@@ -43,14 +45,6 @@ struct storage_violation {
 #define STORAGE_VIOLATION_FILE		0
 #define STORAGE_VIOLATION_BLOCK_DEVICE	1
 #define STORAGE_VIOLATION_MEMORY	2
-
-#define STORAGE_VIOLATION_PAGE_DIRTY	0x01
-#define STORAGE_VIOLATION_PAGE_LOCKED	0x02
-#define STORAGE_VIOLATION_PAGE_WRITEBACK	0x04
-#define STORAGE_VIOLATION_PAGE_MAPPED	0x08
-#define STORAGE_VIOLATION_PAGE_PINNED	0x10
-#define STORAGE_VIOLATION_PAGE_ANONYMOUS	0x20
-#define STORAGE_VIOLATION_PAGE_DIRECT	0x40
 
 #endif
 
@@ -125,13 +119,13 @@ TRACE_EVENT(dif_blk_violation,
 		  __print_hex_str(__get_dynamic_array(after), __get_dynamic_array_len(after)),
 		  __entry->guard_was, __entry->guard_is,
 		  __print_flags(__entry->page, "|",
-				{ STORAGE_VIOLATION_PAGE_DIRTY,		"dirty" },
-				{ STORAGE_VIOLATION_PAGE_LOCKED,		"locked" },
-				{ STORAGE_VIOLATION_PAGE_WRITEBACK,	"writeback" },
-				{ STORAGE_VIOLATION_PAGE_MAPPED,		"mapped" },
-				{ STORAGE_VIOLATION_PAGE_PINNED,		"pinned" },
-				{ STORAGE_VIOLATION_PAGE_ANONYMOUS,	"anonymous" },
-				{ STORAGE_VIOLATION_PAGE_DIRECT,		"direct" }),
+				{ STORAGE_PAGE_DIRTY,		"dirty" },
+				{ STORAGE_PAGE_LOCKED,		"locked" },
+				{ STORAGE_PAGE_WRITEBACK,	"writeback" },
+				{ STORAGE_PAGE_MAPPED,		"mapped" },
+				{ STORAGE_PAGE_PINNED,		"pinned" },
+				{ STORAGE_PAGE_ANONYMOUS,	"anonymous" },
+				{ STORAGE_PAGE_DIRECT,		"direct" }),
 		  __entry->after_submit_ns, __entry->look, __entry->looks,
 		  __entry->comm, __entry->pid)
 );

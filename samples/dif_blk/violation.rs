@@ -211,9 +211,7 @@ impl Violation {
             "{name}: page changed in flight: sector {sector}, {whose}, bytes {first}-{last}, guard {was:#06x} -> {is:#06x}, {after} us after submit\n"
         );
     }
-}
 
-impl Violation {
     /// The event in tracefs.
     pub(crate) fn trace(&self, name: &CStr) {
         let circumstances = &self.circumstances;
@@ -315,19 +313,11 @@ impl fmt::Display for Violation {
             self.changes.before,
             self.changes.after
         ))?;
-        let PageState {
-            dirty,
-            locked,
-            writeback,
-            mapped,
-            pinned,
-            anonymous,
-            direct,
-        } = self.page;
-        write!(
-            f,
-            "\"page\":{{\"dirty\":{dirty},\"locked\":{locked},\"writeback\":{writeback},\"mapped\":{mapped},\"pinned\":{pinned},\"anonymous\":{anonymous},\"direct\":{direct}}},"
-        )?;
+        f.write_str("\"page\":{")?;
+        for (n, (name, is)) in self.page.iter().enumerate() {
+            write!(f, "{}\"{name}\":{is}", if n == 0 { "" } else { "," })?;
+        }
+        f.write_str("},")?;
         let Seen {
             after_submit,
             look,

@@ -66,17 +66,7 @@ impl<'a> Segment<'a> {
 
     fn state(&self) -> PageState {
         // SAFETY: `page` is a live page by the type's invariant; any kind will do.
-        let flags = unsafe { bindings::storage_page_state(self.page) };
-        let is = |flag| flags & flag != 0;
-        PageState {
-            dirty: is(bindings::storage_page_state_STORAGE_PAGE_DIRTY),
-            locked: is(bindings::storage_page_state_STORAGE_PAGE_LOCKED),
-            writeback: is(bindings::storage_page_state_STORAGE_PAGE_WRITEBACK),
-            mapped: is(bindings::storage_page_state_STORAGE_PAGE_MAPPED),
-            pinned: is(bindings::storage_page_state_STORAGE_PAGE_PINNED),
-            anonymous: is(bindings::storage_page_state_STORAGE_PAGE_ANON),
-            direct: false,
-        }
+        PageState(unsafe { bindings::storage_page_state(self.page) })
     }
 
     fn origin(&self) -> Origin {
@@ -123,22 +113,41 @@ impl<'a> Segment<'a> {
 }
 
 /// What a page is like, at some moment.
+///
+/// | name | what it is |
+/// | --- | --- |
+/// | `dirty` | `folio_test_dirty()` |
+/// | `locked` | `folio_test_locked()` |
+/// | `writeback` | `folio_test_writeback()` |
+/// | `mapped` | A process has it in its address space. `folio_mapped()` |
+/// | `pinned` | Somebody may write to it by DMA, or as if. `folio_maybe_dma_pinned()` |
+/// | `anonymous` | It is a process's memory, and no file's. `folio_test_anon()` |
+/// | `direct` | It was pinned for direct I/O, by this request. `BIO_PAGE_PINNED` |
+///
+/// Header: `rust/helpers/page_state.h`
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PageState {
-    /// `folio_test_dirty()`
-    pub dirty: bool,
-    /// `folio_test_locked()`
-    pub locked: bool,
-    /// `folio_test_writeback()`
-    pub writeback: bool,
-    /// A process has it in its address space. `folio_mapped()`
-    pub mapped: bool,
-    /// Somebody may write to it by DMA, or as if. `folio_maybe_dma_pinned()`
-    pub pinned: bool,
-    /// It is a process's memory, and no file's. `folio_test_anon()`
-    pub anonymous: bool,
-    /// It was pinned for direct I/O, by this request. `BIO_PAGE_PINNED`
-    pub direct: bool,
+pub struct PageState(u32);
+
+impl PageState {
+    const NAMES: [(&'static str, u32); 7] = [
+        ("dirty", bindings::STORAGE_PAGE_DIRTY),
+        ("locked", bindings::STORAGE_PAGE_LOCKED),
+        ("writeback", bindings::STORAGE_PAGE_WRITEBACK),
+        ("mapped", bindings::STORAGE_PAGE_MAPPED),
+        ("pinned", bindings::STORAGE_PAGE_PINNED),
+        ("anonymous", bindings::STORAGE_PAGE_ANONYMOUS),
+        ("direct", bindings::STORAGE_PAGE_DIRECT),
+    ];
+
+    /// All of this, in that order: the name, and whether it is so.
+    pub fn iter(self) -> impl Iterator<Item = (&'static str, bool)> {
+        let is = move |(name, bit)| (name, self.0 & bit != 0);
+        Self::NAMES.into_iter().map(is)
+    }
+
+    pub(crate) fn to_raw(self) -> u32 {
+        self.0
+    }
 }
 
 /// The number of a device, or of a filesystem that is on none.
@@ -470,10 +479,10 @@ pub(super) fn origin(mut segments: Segments<'_>, index: usize) -> (Origin, PageS
             let (_, at) = segment.split_at(skip);
             // SAFETY: The bio that the segment is of: live, by the type's invariant.
             let flags = unsafe { (*segments.bio).bi_flags };
-            let state = PageState {
-                direct: u32::from(flags) & 1 << bindings::BIO_PAGE_PINNED != 0,
-                ..at.state()
-            };
+            let mut state = at.state();
+            if u32::from(flags) & 1 << bindings::BIO_PAGE_PINNED != 0 {
+                state.0 |= bindings::STORAGE_PAGE_DIRECT;
+            }
             return (at.origin(), state);
         }
         skip -= segment.len;

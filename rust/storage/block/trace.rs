@@ -47,41 +47,20 @@ impl Violation<'_> {
     // Inline: it is in the objects of those who call it, and in no other module.
     #[inline]
     pub fn trace(&self) {
-        let (kind, ino, offset) = match self.origin {
-            Origin::File { ino, offset, .. } => (bindings::STORAGE_VIOLATION_FILE, ino, offset),
-            Origin::BlockDevice { offset } => (bindings::STORAGE_VIOLATION_BLOCK_DEVICE, 0, offset),
-            Origin::None => (bindings::STORAGE_VIOLATION_MEMORY, 0, 0),
+        use bindings::{
+            STORAGE_VIOLATION_BLOCK_DEVICE as BLOCK_DEVICE, STORAGE_VIOLATION_FILE as FILE,
+            STORAGE_VIOLATION_MEMORY as MEMORY,
         };
-        let mut fs = [0; 32];
-        let mut dev = 0;
-        if let Origin::File {
-            fs: name,
-            dev: number,
-            ..
-        } = &self.origin
-        {
-            fs = name.to_raw();
-            dev = number.to_raw();
-        }
-        let PageState {
-            dirty,
-            locked,
-            writeback,
-            mapped,
-            pinned,
-            anonymous,
-            direct,
-        } = self.page;
-        let page = [
-            (dirty, bindings::STORAGE_VIOLATION_PAGE_DIRTY),
-            (locked, bindings::STORAGE_VIOLATION_PAGE_LOCKED),
-            (writeback, bindings::STORAGE_VIOLATION_PAGE_WRITEBACK),
-            (mapped, bindings::STORAGE_VIOLATION_PAGE_MAPPED),
-            (pinned, bindings::STORAGE_VIOLATION_PAGE_PINNED),
-            (anonymous, bindings::STORAGE_VIOLATION_PAGE_ANONYMOUS),
-            (direct, bindings::STORAGE_VIOLATION_PAGE_DIRECT),
-        ];
-        let page = page.iter().filter(|(is, _)| *is).map(|(_, bit)| bit).sum();
+        let (kind, fs, dev, ino, offset) = match self.origin {
+            Origin::File {
+                fs,
+                dev,
+                ino,
+                offset,
+            } => (FILE, fs.to_raw(), dev.to_raw(), ino, offset),
+            Origin::BlockDevice { offset } => (BLOCK_DEVICE, [0; 32], 0, 0, offset),
+            Origin::None => (MEMORY, [0; 32], 0, 0, 0),
+        };
         let ranges = self.ranges.as_flattened();
         let violation = bindings::storage_violation {
             seq: self.seq,
@@ -98,7 +77,7 @@ impl Violation<'_> {
             looks: self.look.1,
             dev,
             kind,
-            page,
+            page: self.page.to_raw(),
             pid: self.task.pid,
             comm: self.task.comm_raw(),
             fs,
