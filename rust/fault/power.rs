@@ -9,8 +9,7 @@
 //! on torn seed=7
 //! ```
 
-use crate::Wrong;
-use core::fmt;
+use crate::{text::named, Wrong};
 
 /// What is lost of the writes that were in the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,13 +55,6 @@ impl Loss {
     }
 }
 
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::ALL.iter().find(|(_, loss)| loss == self);
-        f.write_str(name.map_or("", |(name, _)| name))
-    }
-}
-
 /// What happens to the power of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
@@ -88,13 +80,9 @@ impl Power {
         let power = match words.next() {
             Some("off") => Self::Off,
             Some("on") => {
-                let loss = words.next().map_or(Ok(Loss::default()), |word| {
-                    let found = Loss::ALL.iter().find(|(name, _)| *name == word);
-                    found.map(|(_, loss)| *loss).ok_or(Wrong {
-                        word,
-                        allowed: LOSSES,
-                    })
-                })?;
+                let loss = words
+                    .next()
+                    .map_or(Ok(Loss::default()), |word| named(&Loss::ALL, word, LOSSES))?;
                 let seed = match loss {
                     Loss::Random | Loss::Torn => words.next(),
                     Loss::All | Loss::None => None,

@@ -88,6 +88,18 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// What `word` stands for among `all`.
+pub(crate) fn named<'a, T: Copy>(
+    all: &[(&str, T)],
+    word: &'a str,
+    allowed: &'static str,
+) -> Result<T, Wrong<'a>> {
+    let found = all.iter().find(|(name, _)| *name == word);
+    found
+        .map(|(_, known)| *known)
+        .ok_or(Wrong { word, allowed })
+}
+
 fn number<'a>(
     text: Option<&'a str>,
     default: u64,
@@ -124,8 +136,8 @@ fn ops(word: &str) -> Result<Ops, Wrong<'_>> {
     }
     let mut ops = 0;
     for name in word.split(',') {
-        let found = Op::ALL.iter().find(|(known, _)| *known == name);
-        let (_, op) = found.ok_or(Wrong { word, allowed: OPS })?;
+        // All of them are said to be wrong.
+        let op = named(&Op::ALL, name, OPS).map_err(|wrong| Wrong { word, ..wrong })?;
         ops |= op.bit();
     }
     Ok(Ops(ops))
@@ -156,13 +168,8 @@ fn kind<'a>(word: &'a str, keys: &mut Keys<'a>) -> Result<Kind, Wrong<'a>> {
     }
     Ok(match word {
         "error" => {
-            let status = keys.status.take().unwrap_or("ioerr");
-            let found = Status::ALL.iter().find(|(name, _)| *name == status);
-            let (_, status) = found.ok_or(Wrong {
-                word: status,
-                allowed: STATUS,
-            })?;
-            Kind::Error(*status)
+            let word = keys.status.take().unwrap_or("ioerr");
+            Kind::Error(named(&Status::ALL, word, STATUS)?)
         }
         "misdirect" => {
             let to = keys.to.take();
