@@ -10,7 +10,8 @@
 //! A write with FUA stays in the order of the others, and is never lost. A snapshot is another moment to go back
 //! to, with the cache as it was; a write that is on its way at that moment may be in it or not.
 //!
-//! A request belongs to the time between two power cuts in which it came ([`Cache::age`]), and fails in any other.
+//! Time is cut in ages, in which the power is on or off in turn ([`Age`]). A request belongs to the one in which it
+//! came, and fails in any other.
 //!
 //! Files in debugfs: `power` and `snapshot`.
 
@@ -82,7 +83,19 @@ pub(crate) struct Room {
     slot: Option<Slot>,
 }
 
+/// How often the power has gone or come back: it is off in the odd ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Age(u64);
+
+impl Age {
+    /// Whether the power is off.
+    pub(crate) fn is_off(self) -> bool {
+        self.0 % 2 != 0
+    }
+}
+
 /// What isn't durable.
+#[derive(Default)]
 struct Volatile {
     /// To when all was.
     undo: Undo,
@@ -98,17 +111,6 @@ struct Volatile {
 }
 
 impl Volatile {
-    fn new() -> Self {
-        Self {
-            undo: Undo::new(),
-            log: RBTree::new(),
-            next: 0,
-            writes: 0,
-            bytes: 0,
-            discards: 0,
-        }
-    }
-
     /// `ENOMEM`. Doesn't sleep.
     fn try_clone(&self) -> Result<Self> {
         let mut log = RBTree::new();
@@ -130,8 +132,8 @@ struct Snapshot {
     off: bool,
 }
 
+#[derive(Default)]
 struct State {
-    off: bool,
     volatile: Volatile,
     snapshot: Option<Snapshot>,
 }
@@ -148,9 +150,7 @@ pub(crate) struct Cache {
     state: Mutex<State>,
     /// Whether there is more to a write than the store. Changes under the lock.
     is_watched: Atomic<bool>,
-    /// Likewise, whether the power is off.
-    is_off: Atomic<bool>,
-    /// Likewise, how often it went, or something else took its place.
+    /// An [`Age`]. Likewise.
     age: Atomic<u64>,
 }
 
@@ -166,12 +166,7 @@ impl Cache {
             name: CString::try_from_fmt(fmt!("{name}"))?,
             store <- store,
             size,
-            state <- new_mutex!(State {
-                off: false,
-                volatile: Volatile::new(),
-                snapshot: None,
-            }),
-            is_off: Atomic::new(false),
+            state <- new_mutex!(State::default()),
             age: Atomic::new(0),
         })
     }
@@ -193,28 +188,23 @@ impl Cache {
         &self.store
     }
 
-    /// Whether the power is off: requests fail.
-    pub(crate) fn is_off(&self) -> bool {
-        self.is_off.load(Relaxed)
-    }
-
     /// Whether writes need [`Room`].
     pub(crate) fn is_watched(&self) -> bool {
         self.is_watched.load(Relaxed)
     }
 
-    /// The time that a request belongs to which comes now.
-    pub(crate) fn age(&self) -> u64 {
-        self.age.load(Relaxed)
+    /// What a request belongs to that comes now.
+    pub(crate) fn age(&self) -> Age {
+        Age(self.age.load(Relaxed))
     }
 
-    /// The state, for a request of that time. `EIO` if the power has gone since. May sleep.
-    fn at(&self, age: u64) -> Result<Guard<'_, State, MutexBackend>> {
+    /// The state, for a request of that age, in which the power was on. `EIO` if it has gone since. May sleep.
+    fn at(&self, age: Age) -> Result<Guard<'_, State, MutexBackend>> {
         if self.age() != age {
             return Err(EIO);
         }
         let state = self.state.lock();
-        if state.off || self.age() != age {
+        if self.age() != age {
             return Err(EIO);
         }
         Ok(state)
@@ -242,8 +232,7 @@ impl Cache {
         let mut copies = KVec::with_capacity(pieces, GFP_KERNEL)?;
         let mut nodes = KVec::with_capacity(2 * pieces, GFP_KERNEL)?;
         for _ in 0..pieces {
-            let copy = UniqueArc::new(self.store.content()?, GFP_KERNEL)?;
-            copies.push(copy, GFP_KERNEL)?;
+            copies.push(self.store.copy()?, GFP_KERNEL)?;
             for _ in 0..2 {
                 nodes.push(Node::new(GFP_KERNEL)?, GFP_KERNEL)?;
             }
@@ -257,7 +246,7 @@ impl Cache {
     pub(crate) fn write(
         &self,
         span: &Span,
-        age: u64,
+        age: Age,
         fua: bool,
         room: Option<Room>,
         mut f: impl FnMut(Run<'_>, &mut dyn FnMut(usize)) -> Result,
@@ -300,16 +289,14 @@ impl Cache {
         state.volatile.writes += 1;
         state.volatile.bytes += entry.bytes;
         log(&mut state.volatile, (node, entry));
-        let full = state.volatile.bytes > self.size;
-        let old = full.then(|| core::mem::replace(&mut state.volatile, Volatile::new()));
-        drop(state);
-        // Without the lock.
-        drop(old);
+        if state.volatile.bytes > self.size {
+            forget(state);
+        }
         done
     }
 
     /// Forgets what is stored. `EIO` if the power has gone since `age`, `ENOMEM`. May sleep.
-    pub(crate) fn discard(&self, age: u64, sector: u64, bytes: usize) -> Result {
+    pub(crate) fn discard(&self, age: Age, sector: u64, bytes: usize) -> Result {
         if !self.is_watched() {
             self.store.discard(sector, bytes);
             return Ok(());
@@ -329,7 +316,7 @@ impl Cache {
 
     fn discard_chunk(
         &self,
-        age: u64,
+        age: Age,
         sector: u64,
         bytes: usize,
         first: &mut Option<u64>,
@@ -373,9 +360,7 @@ impl Cache {
 
     /// Keeps what is in pieces that are about to be changed.
     fn keep(&self, state: &mut State, room: &mut Copies, pieces: Range<usize>) -> Result {
-        let State {
-            volatile, snapshot, ..
-        } = state;
+        let State { volatile, snapshot } = state;
         let volatile = (self.size != 0).then_some(&mut volatile.undo);
         let snapshot = snapshot.as_mut().map(|snapshot| &mut snapshot.undo);
         let mut undos = [volatile, snapshot];
@@ -383,8 +368,7 @@ impl Cache {
             if undos.iter().flatten().all(|undo| undo.has(index)) {
                 continue;
             }
-            let mut copy = room.copies.pop().ok_or(ENOMEM)?;
-            let was = self.store.save(index, &mut copy).then(|| Arc::from(copy));
+            let was = self.store.save(index, room.copies.pop().ok_or(ENOMEM)?);
             for undo in undos.iter_mut().flatten() {
                 if !undo.has(index) {
                     undo.keep(room.nodes.pop().ok_or(ENOMEM)?, index, was.clone());
@@ -395,34 +379,31 @@ impl Cache {
     }
 
     /// Makes all durable that was written. `EIO` if the power has gone since `age`. May sleep.
-    pub(crate) fn flush(&self, age: u64) -> Result {
+    pub(crate) fn flush(&self, age: Age) -> Result {
         if !self.is_watched() {
             return Ok(());
         }
-        let mut state = self.at(age)?;
-        let old = core::mem::replace(&mut state.volatile, Volatile::new());
-        drop(state);
-        drop(old);
+        forget(self.at(age)?);
         Ok(())
     }
 
-    /// Something of the state has changed.
-    fn changed(&self, state: &State) {
-        self.is_off.store(state.off, Relaxed);
-        let watched = self.size != 0 || state.off || state.snapshot.is_some();
-        self.is_watched.store(watched, Relaxed);
+    /// The power is off, or on, from now on. If it was the other, requests that are on their way fail.
+    fn switch(&self, state: &State, off: bool) {
+        if self.age().is_off() != off {
+            self.age.fetch_add(1, Relaxed);
+        }
+        self.changed(state);
     }
 
-    /// Requests that are on their way fail from now on, and so do those that come.
-    fn switch_off(&self, state: &mut State) {
-        state.off = true;
-        self.age.fetch_add(1, Relaxed);
-        self.changed(state);
+    /// Something of the state has changed, or the power.
+    fn changed(&self, state: &State) {
+        let watched = self.size != 0 || self.age().is_off() || state.snapshot.is_some();
+        self.is_watched.store(watched, Relaxed);
     }
 
     /// The power goes. May sleep.
     pub(crate) fn cut(&self) {
-        self.switch_off(&mut self.state.lock());
+        self.switch(&self.state.lock(), true);
     }
 
     /// The power is back. `EBUSY` if it wasn't off, `ENOMEM`: it still is then. May sleep.
@@ -430,12 +411,10 @@ impl Cache {
         // Writes wait for the lock.
         let _scope = NoIo::new();
         let mut state = self.state.lock();
-        if !state.off {
+        if !self.age().is_off() {
             return Err(EBUSY);
         }
-        let State {
-            volatile, snapshot, ..
-        } = &mut *state;
+        let State { volatile, snapshot } = &mut *state;
         if let Some(snapshot) = snapshot {
             for index in volatile.undo.numbers() {
                 snapshot.undo.save(&self.store, index)?;
@@ -459,11 +438,8 @@ impl Cache {
             };
             self.redo(entry, kept)?;
         }
-        let old = core::mem::replace(volatile, Volatile::new());
-        state.off = false;
-        self.changed(&state);
-        drop(state);
-        drop(old);
+        self.switch(&state, false);
+        forget(state);
         Ok(())
     }
 
@@ -505,7 +481,7 @@ impl Cache {
             discards,
             ..
         } = state.volatile;
-        let power = if state.off { "off" } else { "on" };
+        let power = if self.age().is_off() { "off" } else { "on" };
         write!(
             f,
             "{power}\nwrites {writes}\nbytes {bytes}\ndiscards {discards}"
@@ -554,7 +530,7 @@ impl Cache {
                 }
             }),
             "drop" => {
-                self.drop_snapshot();
+                self.set_snapshot_to(self.state.lock(), None);
                 Ok(())
             }
             other => {
@@ -570,16 +546,13 @@ impl Cache {
     /// From now on there is a moment to go back to, in place of any other. `ENOMEM`. May sleep.
     fn take_snapshot(&self) -> Result {
         let _scope = NoIo::new();
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         let snapshot = Snapshot {
-            undo: Undo::new(),
+            undo: Undo::default(),
             volatile: state.volatile.try_clone()?,
-            off: state.off,
+            off: self.age().is_off(),
         };
-        let old = state.snapshot.replace(snapshot);
-        self.changed(&state);
-        drop(state);
-        drop(old);
+        self.set_snapshot_to(state, Some(snapshot));
         Ok(())
     }
 
@@ -591,27 +564,40 @@ impl Cache {
         if state.snapshot.is_none() {
             return Err(ENOENT);
         }
-        self.switch_off(&mut state);
-        let snapshot = state.snapshot.as_mut().ok_or(ENOENT)?;
-        let volatile = snapshot.volatile.try_clone()?;
+        self.switch(&state, true);
+        let State { volatile, snapshot } = &mut *state;
+        let snapshot = snapshot.as_mut().ok_or(ENOENT)?;
+        let was = snapshot.volatile.try_clone()?;
         snapshot.undo.restore(&self.store)?;
-        let undo = core::mem::replace(&mut snapshot.undo, Undo::new());
+        let old = (
+            core::mem::take(&mut snapshot.undo),
+            core::mem::replace(volatile, was),
+        );
         let off = snapshot.off;
-        let old = core::mem::replace(&mut state.volatile, volatile);
-        state.off = off;
-        self.changed(&state);
+        self.switch(&state, off);
         drop(state);
-        drop((undo, old));
+        drop(old);
         Ok(())
     }
 
-    fn drop_snapshot(&self) {
-        let mut state = self.state.lock();
-        let old = state.snapshot.take();
+    /// There is that one, or none.
+    fn set_snapshot_to(
+        &self,
+        mut state: Guard<'_, State, MutexBackend>,
+        snapshot: Option<Snapshot>,
+    ) {
+        let old = core::mem::replace(&mut state.snapshot, snapshot);
         self.changed(&state);
         drop(state);
         drop(old);
     }
+}
+
+/// All is durable, or lost: nothing of it is kept any more. The memory is given back without the lock.
+fn forget(mut state: Guard<'_, State, MutexBackend>) {
+    let old = core::mem::take(&mut state.volatile);
+    drop(state);
+    drop(old);
 }
 
 /// Memory for an entry of the log. `ENOMEM`.

@@ -3,7 +3,7 @@
 //! The disk: what each request does.
 
 use crate::{
-    cache::Cache,
+    cache::{Age, Cache},
     counters::Counters,
     debugfs::Files,
     faults::{self, Fault, Faults},
@@ -56,17 +56,17 @@ const MAX_DISCARD: u32 = 1 << 30;
 
 /// What a request carries with it.
 pub(crate) struct Carried {
-    /// When it came, see [`Cache::age`].
-    age: u64,
+    /// When it came.
+    age: Age,
     phase: Option<Phase>,
 }
 
 impl Carried {
-    fn new(age: u64) -> Self {
+    fn new(age: Age) -> Self {
         Self { age, phase: None }
     }
 
-    pub(crate) fn age(&self) -> u64 {
+    pub(crate) fn age(&self) -> Age {
         self.age
     }
 
@@ -290,8 +290,9 @@ impl Operations for Device {
         device: ArcBorrow<'a, Self>,
         rq: IdleRequest<'a, Self>,
     ) -> Result<(), Busy<'a, Self>> {
-        let carried = Carried::new(device.cache().age());
-        if device.cache().is_off() {
+        let age = device.cache().age();
+        let carried = Carried::new(age);
+        if age.is_off() {
             rq.start(carried).end(Status::IoErr);
             return Ok(());
         }

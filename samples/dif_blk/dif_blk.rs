@@ -22,8 +22,8 @@
 //! | [`debugfs`] | the directory in debugfs |
 //! | [`counters`], [`statistics`] | what is counted |
 //!
-//! Lock order, outermost first: `directory::Device::disk`; the block layer's; `Cache::state`; `Store::create`, the store's
-//! `XArray` lock; that of a `store::Piece`. The rate limit's and that of the records' queue are leaves.
+//! Lock order, outermost first: `directory::Device::disk`; the block layer's; `Cache::state`; `Store::create`, the
+//! store's `XArray` lock; that of a `store::Piece`. The rate limit's and that of the records' queue are leaves.
 
 #![forbid(unsafe_code)]
 

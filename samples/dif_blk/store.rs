@@ -12,7 +12,7 @@ use kernel::{
     alloc::AllocError,
     new_mutex,
     prelude::*,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, UniqueArc},
     xarray::{AllocKind, XArray},
 };
 use storage::{block::SECTOR_SHIFT, counter::Counter};
@@ -280,7 +280,7 @@ impl Store {
     }
 
     /// Memory for what a piece has. `ENOMEM`. May sleep.
-    pub(crate) fn content(&self) -> Result<Content> {
+    fn content(&self) -> Result<Content> {
         Ok(Content {
             data: zeroed_piece()?,
             metadata: KVec::from_elem(UNWRITTEN, self.metadata_bytes(PIECE), GFP_KERNEL)?,
@@ -288,14 +288,16 @@ impl Store {
         })
     }
 
-    /// Copies what is in a piece; `false` if nothing is stored there. May sleep.
-    pub(crate) fn save(&self, index: usize, to: &mut Content) -> bool {
-        let Some(piece) = self.piece(index) else {
-            return false;
-        };
-        let content = piece.content.lock();
-        to.copy_from(&content);
-        !content.is_new
+    /// Memory for a copy of that. `ENOMEM`. May sleep.
+    pub(crate) fn copy(&self) -> Result<UniqueArc<Content>> {
+        Ok(UniqueArc::new(self.content()?, GFP_KERNEL)?)
+    }
+
+    /// A copy of what is in a piece; `None` if nothing is stored there. May sleep.
+    pub(crate) fn save(&self, index: usize, mut to: UniqueArc<Content>) -> Option<Arc<Content>> {
+        let piece = self.piece(index)?;
+        to.copy_from(&piece.content.lock());
+        (!to.is_new).then(|| to.into())
     }
 
     /// Puts such a copy, or nothing, in place of what is there. `ENOMEM`. May sleep.

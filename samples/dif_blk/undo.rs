@@ -6,7 +6,7 @@ use crate::store::{Content, Store};
 use kernel::{
     prelude::*,
     rbtree::{RBTree, RBTreeNodeReservation},
-    sync::{Arc, UniqueArc},
+    sync::Arc,
 };
 
 /// What a piece had; `None` if nothing was stored there.
@@ -16,14 +16,11 @@ pub(crate) type Was = Option<Arc<Content>>;
 pub(crate) type Node = RBTreeNodeReservation<usize, Was>;
 
 /// What pieces had that were changed since the moment, by their numbers.
+/// The moment of a new one is when it is made.
+#[derive(Default)]
 pub(crate) struct Undo(RBTree<usize, Was>);
 
 impl Undo {
-    /// The moment is now.
-    pub(crate) fn new() -> Self {
-        Self(RBTree::new())
-    }
-
     /// Bytes of data that are kept.
     pub(crate) fn bytes(&self) -> usize {
         let kept = self.0.values().filter(|was| was.is_some());
@@ -45,16 +42,14 @@ impl Undo {
         if self.has(index) {
             return Ok(());
         }
-        let mut copy = UniqueArc::new(store.content()?, GFP_KERNEL)?;
-        let node = Node::new(GFP_KERNEL)?;
-        let was = store.save(index, &mut copy).then(|| Arc::from(copy));
-        self.keep(node, index, was);
+        let (node, copy) = (Node::new(GFP_KERNEL)?, store.copy()?);
+        self.keep(node, index, store.save(index, copy));
         Ok(())
     }
 
     /// The same moment, once more. `ENOMEM`. Doesn't sleep.
     pub(crate) fn try_clone(&self) -> Result<Self> {
-        let mut clone = Self::new();
+        let mut clone = Self::default();
         for (index, was) in self.0.iter() {
             clone.keep(Node::new(GFP_NOWAIT)?, *index, was.clone());
         }

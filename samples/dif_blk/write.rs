@@ -576,21 +576,19 @@ fn flip(protection: &Protection, run: &mut Run<'_>, field: Field, bit: usize, se
         return;
     };
     let n = n as usize;
-    let bytes = match field {
-        Field::Data => {
-            let within = (sector - interval.sector(number)) as usize * SECTOR_SIZE as usize;
-            let at = n * interval.bytes() + within;
-            run.data.get_mut(at..at + SECTOR_SIZE as usize)
-        }
-        Field::Guard | Field::AppTag | Field::RefTag => {
-            let part = match field {
-                Field::AppTag => Part::AppTag,
-                Field::RefTag => Part::RefTag,
-                _ => Part::Guard,
-            };
-            let metadata = run.metadata.get_mut(n * size..(n + 1) * size);
-            metadata.map(|metadata| protection.part_mut(metadata, part))
-        }
+    let part = match field {
+        Field::Data => None,
+        Field::Guard => Some(Part::Guard),
+        Field::AppTag => Some(Part::AppTag),
+        Field::RefTag => Some(Part::RefTag),
+    };
+    let bytes = if let Some(part) = part {
+        let metadata = run.metadata.get_mut(n * size..(n + 1) * size);
+        metadata.map(|metadata| protection.part_mut(metadata, part))
+    } else {
+        let within = (sector - interval.sector(number)) as usize * SECTOR_SIZE as usize;
+        let at = n * interval.bytes() + within;
+        run.data.get_mut(at..at + SECTOR_SIZE as usize)
     };
     // Nothing, without tuples, or where the run ends.
     let bytes = bytes.unwrap_or_default();
