@@ -10,10 +10,6 @@ begin 41 python3 blkdiscard
 FAULTS=$COUNTERS/faults
 COUNT=512
 
-sectors() {
-	"$HERE/sectors.py" "$DEV" "$@"
-}
-
 # fresh RULE...: a device on which all was written, then the rules, alone.
 fresh() {
 	load size_mb=16 "${params[@]}"

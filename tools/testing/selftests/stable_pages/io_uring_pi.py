@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 
-from lib import LIBC, same
+from lib import LIBC, counter, same, tests_in
 
 BLOCK = 512
 FIRST, COUNT = 64, 8
@@ -137,12 +137,6 @@ class Disk:
         return self.request(OP_READ, checks, **what)
 
 
-def counter(name):
-    """What a file of debugfs has."""
-    with open(f"/sys/kernel/debug/dif_blk/dif0/{name}", encoding="ascii") as file:
-        return int(file.read())
-
-
 def test_roundtrip(disk):
     """What is read is what was written, data and tuples, whatever was counted from."""
     for seed in (SEED, FIRST, 0xfffffff0):
@@ -214,11 +208,7 @@ def test_escape(disk):
 
 
 def main():
-    tests = {name.removeprefix("test_"): test for name, test in globals().items()
-             if name.startswith("test_")}
-    if sys.argv[1:] == ["--list"]:
-        print("\n".join(tests))
-        return
+    tests = tests_in(globals())
     device, kind, name = sys.argv[1:]
     tests[name](Disk(device, kind))
 

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the Python tests share: system calls that Python has no name for, and saying what
-is not as it should be."""
+is not as it should be, and the tests of a file by name."""
 
 import contextlib
 import ctypes
 import errno
 import os
+import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_SYMLINK_FOLLOW = 0x400
+DEBUGFS = "/sys/kernel/debug/dif_blk/dif0"
 WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
 
 
@@ -64,3 +66,18 @@ def opened(path, flags, mode=0o644):
         yield file
     finally:
         os.close(file)
+
+
+def counter(name):
+    """What a file of the disk in debugfs has."""
+    return int(read(f"{DEBUGFS}/{name}"))
+
+
+def tests_in(names):
+    """The tests of a file, by name; --list prints them, and is all."""
+    tests = {name.removeprefix("test_"): test for name, test in names.items()
+             if name.startswith("test_") and callable(test)}
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(tests))
+        sys.exit()
+    return tests

@@ -130,6 +130,11 @@ reset_counters() {
 	echo 1 >"$COUNTERS/reset"
 }
 
+# sectors OPERATION...: of the disk, see sectors.py.
+sectors() {
+	"$HERE/sectors.py" "$DEV" "$@"
+}
+
 # await_request BEFORE: until the disk has taken on one more than "counter requests" said.
 await_request() {
 	local i

@@ -28,10 +28,10 @@ for file in violations reset faults records; do
 	check_not "$file is open: the module stays" rmmod dif_blk
 	exec 3>&-
 done
-mkdir /sys/kernel/config/dif_blk/a
-echo 1 >/sys/kernel/config/dif_blk/a/power
+mkdir "$CONFIG/a"
+set_to power 1
 exec 3</sys/kernel/debug/dif_blk/a/violations
-rmdir /sys/kernel/config/dif_blk/a
+rmdir "$CONFIG/a"
 check_not "the file of a disk that has gone says so" cat <&3
 exec 3<&-
 check "closed, all goes" rmmod dif_blk

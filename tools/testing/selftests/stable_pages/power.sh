@@ -9,10 +9,6 @@ begin 71 python3 blkdiscard
 
 COUNT=512
 
-sectors() {
-	"$HERE/sectors.py" "$DEV" "$@"
-}
-
 power() {
 	echo "$*" >"$COUNTERS/power"
 }
@@ -226,6 +222,14 @@ sectors write=3 0 128 8
 blkdiscard -o 131072 -l 131072 "$DEV"
 check "a snapshot keeps what was there" is snapshot "$(cat "$COUNTERS/snapshot")" \
 	$(((64 + 64 + 256) * 512))
+for turn in first second; do
+	snapshot restore
+	check "all is there again, the $turn time" has 2 0 64
+	check "also what was not changed before, or discarded" has 1 64 $((COUNT - 64))
+	sectors write=4 0 $COUNT 8
+done
+snapshot drop
+
 load size_mb=16
 sectors write=1 0 8 8
 stored=$(counter stored_bytes)
@@ -234,19 +238,6 @@ sectors write=2 8 256 8
 check "where nothing was nothing is kept" is snapshot "$(cat "$COUNTERS/snapshot")" 0
 snapshot restore
 check "and nothing is stored again" counter_is stored_bytes "$stored"
-
-fresh 0
-sectors write=2 0 64 8
-snapshot take
-sectors write=3 0 128 8
-blkdiscard -o 131072 -l 131072 "$DEV"
-for turn in first second; do
-	snapshot restore
-	check "all is there again, the $turn time" has 2 0 64
-	check "also what was not changed before, or discarded" has 1 64 $((COUNT - 64))
-	sectors write=4 0 $COUNT 8
-done
-snapshot drop
 
 # A cache that is full.
 load size_mb=16 cache_size=1

@@ -11,17 +11,10 @@ import sys
 import threading
 import time
 
-from lib import WRITE, same, sync_file_range
+from lib import DEBUGFS, WRITE, counter, same, sync_file_range, tests_in
 
 TRACING = "/sys/kernel/tracing"
-DEBUGFS = "/sys/kernel/debug/dif_blk/dif0"
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def counter(name):
-    """What a file of debugfs has."""
-    with open(f"{DEBUGFS}/{name}", encoding="ascii") as file:
-        return int(file.read())
 
 
 def records():
@@ -192,9 +185,9 @@ def test_removed(_):
 
 
 def main():
-    tests = {name: test for name, test in globals().items() if name.startswith("test_")}
+    tests = tests_in(globals())
     directory, name = sys.argv[1:]
-    tests["test_" + name](directory)
+    tests[name](directory)
 
 
 if __name__ == "__main__":

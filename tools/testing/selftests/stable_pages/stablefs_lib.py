@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 
-from lib import opened, same
+from lib import opened, same, tests_in
 
 FIBMAP = 1
 
@@ -57,13 +57,9 @@ def raw(fs, where):
     return data
 
 
-def main(tests):
+def main(names):
     """--list prints the names of the tests; DEVICE MOUNTPOINT NAME runs one."""
-    tests = {name: test for name, test in tests.items()
-             if name.startswith("test_") and callable(test)}
-    if sys.argv[1:] == ["--list"]:
-        print("\n".join(name.removeprefix("test_") for name in tests))
-        return 0
+    tests = tests_in(names)
     device, top, name = sys.argv[1:]
-    tests["test_" + name](Filesystem(device, top, name))
+    tests[name](Filesystem(device, top, name))
     return 0

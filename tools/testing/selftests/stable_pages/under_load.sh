@@ -7,10 +7,6 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 begin 11 python3 fio
 
-sectors() {
-	"$HERE/sectors.py" "$DEV" "$@"
-}
-
 # The queue is frozen for each of these.
 change() {
 	local scheduler
