@@ -5,8 +5,9 @@
 use crate::{
     device::{BRD, DIF, DIX, NONE, NULL_BLK, SCSI_DEBUG},
     fio,
-    result::{median, Report},
+    result::Report,
 };
+use bench_lib::result::median;
 
 /// Prints each bar and whether it holds. Whether all do.
 pub(crate) fn print(report: &Report) -> bool {
@@ -16,7 +17,7 @@ pub(crate) fn print(report: &Report) -> bool {
         all &= holds;
     };
     println!();
-    let crc = median(&report.guard_ns);
+    let crc = median(report.guard_ns.clone());
     for row in fio::rows() {
         let name = row.name();
         if !report.rows.contains(&name) {

@@ -2,9 +2,10 @@
 
 //! The devices: all there at once, of the same size, each block written once, without an I/O scheduler.
 
+use bench_lib::system::{call, number, put, read};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -28,29 +29,7 @@ pub(crate) struct Device {
 /// All of them.
 pub(crate) struct Devices {
     all: Vec<Device>,
-    memory: Vec<(String, f64)>,
-}
-
-fn call(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program} {}: {}", args.join(" "), said.trim()))
-}
-
-fn put(path: impl AsRef<Path>, text: &str) -> Result<(), String> {
-    let path = path.as_ref();
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn read(path: impl AsRef<Path>) -> Result<String, String> {
-    let path = path.as_ref();
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    memory: BTreeMap<String, f64>,
 }
 
 /// What is free, or could be.
@@ -108,7 +87,7 @@ impl Devices {
         let size = MIB.to_string();
         let mut devices = Self {
             all: Vec::new(),
-            memory: Vec::new(),
+            memory: BTreeMap::new(),
         };
         call("modprobe", &["dif_blk", "nr_devices=0"])?;
         call("modprobe", &["null_blk", "nr_devices=0"])?;
@@ -120,10 +99,8 @@ impl Devices {
                 &[("size", &size), ("pi", pi)],
             )?;
             devices.add(name, PathBuf::from(format!("/dev/bench-{pi}")))?;
-            devices.memory.push((
-                name.to_owned(),
-                (before - available()?) / 1024.0 / MIB as f64,
-            ));
+            let mib = (before - available()?) / 1024.0 / MIB as f64;
+            devices.memory.insert(name.to_owned(), mib);
         }
         let attributes = [
             ("size", size.as_str()),
@@ -183,17 +160,15 @@ impl Devices {
     }
 
     /// Memory that a device takes for each GiB that is stored, in MiB.
-    pub(crate) fn memory(&self) -> &[(String, f64)] {
+    pub(crate) fn memory(&self) -> &BTreeMap<String, f64> {
         &self.memory
     }
 
     /// What the kernel's CRC library needs for one MiB, in intervals.
     pub(crate) fn guard_ns_per_mib(&self) -> Result<f64, String> {
         let path = "/sys/kernel/debug/dif_blk/bench-dif/guard_ns_per_mib";
-        let text = read(path)?;
-        text.trim()
-            .parse()
-            .map_err(|_| format!("{path}: '{}' is no number", text.trim()))
+        let ns = number(&read(path)?).map_err(|error| format!("{path}: {error}"))?;
+        Ok(ns as f64)
     }
 }
 

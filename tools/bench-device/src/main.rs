@@ -77,10 +77,10 @@ fn done(command: Command) -> Result<bool, String> {
             json,
         } => {
             let report = measure(ms, runs, &rows)?;
-            report.write(&json)?;
+            bench_lib::result::write(&json, &report)?;
             report
         }
-        Command::Show { result } => Report::read(&result)?,
+        Command::Show { result } => bench_lib::result::read(&result)?,
     };
     print!("{}", report.table());
     Ok(bars::print(&report))
@@ -96,9 +96,7 @@ fn measure(ms: u64, runs: u32, prefix: &str) -> Result<Report, String> {
     }
     let mut report = Report::new(ms, runs);
     let devices = Devices::make()?;
-    for (name, mib) in devices.memory() {
-        report.memory.insert(name.clone(), *mib);
-    }
+    report.memory = devices.memory().clone();
     for round in 0..runs as usize {
         report.guard_ns.push(devices.guard_ns_per_mib()?);
         for row in &rows {

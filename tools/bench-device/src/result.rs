@@ -3,10 +3,10 @@
 //! What was measured.
 
 use crate::fio::Row;
+use bench_lib::{result::median, system};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 /// All that was measured in one boot.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,23 +28,10 @@ pub(crate) struct Report {
     pub(crate) memory: BTreeMap<String, f64>,
 }
 
-/// 0 of none.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        even if even % 2 == 0 => (values[middle - 1] + values[middle]) / 2.0,
-        _ => values[middle],
-    }
-}
-
 impl Report {
     pub(crate) fn new(ms: u64, runs: u32) -> Self {
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
-            kernel: kernel.trim().to_owned(),
+            kernel: system::kernel(),
             ms,
             runs,
             rows: Vec::new(),
@@ -53,17 +40,6 @@ impl Report {
             guard_ns: Vec::new(),
             memory: BTreeMap::new(),
         }
-    }
-
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let said = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| said(&error))?;
-        serde_json::from_str(&text).map_err(|error| said(&error))
-    }
-
-    pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        std::fs::write(path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))
     }
 
     pub(crate) fn add(&mut self, row: &Row, device: &str, throughput: f64) {
@@ -81,7 +57,7 @@ impl Report {
     /// The median of a device in a row, in MiB/s; 0 if there is none.
     pub(crate) fn get(&self, row: &str, device: &str) -> f64 {
         let runs = self.throughput.get(row).and_then(|row| row.get(device));
-        runs.map_or(0.0, |runs| median(runs))
+        runs.map_or(0.0, |runs| median(runs.clone()))
     }
 
     /// For people.
@@ -102,7 +78,7 @@ impl Report {
         let _ = write!(
             text,
             "\n\nthe kernel's CRC library: {:.0} ns for one MiB\n",
-            median(&self.guard_ns)
+            median(self.guard_ns.clone())
         );
         for (device, mib) in &self.memory {
             let _ = writeln!(text, "{device}: {mib:.0} MiB of memory for each GiB stored");

@@ -96,7 +96,7 @@ fn done(command: Command) -> Result<bool, String> {
             json,
         } => {
             let report = measure(Duration::from_secs(seconds), runs, &rows)?;
-            report.write(&json)?;
+            bench_lib::result::write(&json, &report)?;
             print!("{}", report.table());
             bars::print(&report)
         }
@@ -110,12 +110,12 @@ fn done(command: Command) -> Result<bool, String> {
             Ok(true)
         }
         Command::Show { result } => {
-            let report = Report::read(&result)?;
+            let report: Report = bench_lib::result::read(&result)?;
             print!("{}", report.table());
             bars::print(&report)
         }
         Command::Plot { result, svg } => {
-            plot::draw(&Report::read(&result)?, &svg)?;
+            plot::draw(&bench_lib::result::read(&result)?, &svg)?;
             Ok(true)
         }
     }

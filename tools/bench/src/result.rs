@@ -6,9 +6,9 @@ use crate::{
     load::Outcome,
     setup::{Counters, Need},
 };
+use bench_lib::{result, system};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 use wac::latency::human_ns;
 
@@ -60,14 +60,7 @@ fn stall(operations: u64, before: &Counters, after: &Counters) -> u64 {
 }
 
 fn median(runs: &[Run], of: impl Fn(&Run) -> f64) -> f64 {
-    let mut values: Vec<f64> = runs.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        even if even % 2 == 0 => (values[middle - 1] + values[middle]) / 2.0,
-        _ => values[middle],
-    }
+    result::median(runs.iter().map(of).collect())
 }
 
 /// The runs of one kind.
@@ -109,24 +102,12 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(time: Duration, runs: u32) -> Self {
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
-            kernel: kernel.trim().to_owned(),
+            kernel: system::kernel(),
             seconds: time.as_secs(),
             runs,
             cells: Vec::new(),
         }
-    }
-
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let said = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| said(&error))?;
-        serde_json::from_str(&text).map_err(|error| said(&error))
-    }
-
-    pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        std::fs::write(path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))
     }
 
     pub(crate) fn add(&mut self, need: Need, row: &str, target: &str, run: Run) {

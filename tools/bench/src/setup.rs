@@ -3,10 +3,10 @@
 //! The device, and what is mounted on it: each filesystem has a partition of its own, so that they can
 //! take turns.
 
+use bench_lib::system::{call, number, read};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 /// Whether the device needs stable pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +24,6 @@ impl Need {
             Need::Yes => "2 ms",
         }
     }
-}
-
-/// A program, and what it says if it fails.
-fn call(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program} {}: {}", args.join(" "), said.trim()))
 }
 
 /// dif_blk, loaded.
@@ -148,16 +135,16 @@ impl Target {
         let Some(stats) = &self.stats else {
             return Ok(Counters::default());
         };
-        let copies = read(&stats.join("copies"))?;
+        let copies = read(stats.join("copies"))?;
         let copied = copies
             .lines()
             .find_map(|line| line.strip_prefix("bytes "))
             .unwrap_or("0");
         Ok(Counters {
-            written: number(&read(&stats.join("write_bytes"))?)?,
+            written: number(&read(stats.join("write_bytes"))?)?,
             copied: number(copied)?,
-            waits: number(&read(&stats.join("waits"))?)?,
-            wait_classes: read(&stats.join("wait_histogram"))?
+            waits: number(&read(stats.join("waits"))?)?,
+            wait_classes: read(stats.join("wait_histogram"))?
                 .lines()
                 .filter_map(|line| line.split_once(' '))
                 .map(|(begin, count)| Ok((number(begin)?, number(count)?)))
@@ -172,14 +159,4 @@ impl Drop for Target {
             eprintln!("bench-strategies: {error}");
         }
     }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn number(text: &str) -> Result<u64, String> {
-    text.trim()
-        .parse()
-        .map_err(|_| format!("'{}' is no number", text.trim()))
 }
