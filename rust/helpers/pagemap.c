@@ -44,9 +44,10 @@ STORAGE_HELPER(void, storage_folio_put, struct folio *folio)
 	folio_put(folio);
 }
 
-STORAGE_HELPER(void, storage_mapping_set_large_folios, struct address_space *mapping)
+STORAGE_HELPER(void, storage_mapping_set_folio_order_range, struct address_space *mapping,
+	       unsigned int min, unsigned int max)
 {
-	mapping_set_large_folios(mapping);
+	mapping_set_folio_order_range(mapping, min, max);
 }
 
 /* What a filesystem may use PG_owner_2 for. */

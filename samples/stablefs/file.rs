@@ -138,6 +138,10 @@ impl iomap::Operations for StableFs {
         strategy::treat(inode, cycle)
     }
 
+    fn detaches(sb: &SuperBlock) -> bool {
+        strategy::detaches(sb)
+    }
+
     type Observer = strategy::Watch;
 
     fn copies(sb: &SuperBlock) -> &strategy::Copies {

@@ -183,7 +183,7 @@ pub(crate) fn default_limit() -> u64 {
     (memory::total() >> 4).max(SMALLEST_LIMIT)
 }
 
-/// One copy, and what a folio has at most besides.
+/// What the copies of a folio take at most, and as much on its way besides.
 pub(crate) const SMALLEST_LIMIT: u64 = 4 << 20;
 
 /// Of an inode.
@@ -215,6 +215,11 @@ pub(crate) fn treat(inode: &INode, cycle: &Cycle<'_>) -> Treatment {
     let (treated, by, why) = (treatment_word(treatment), strategy.word(), reason.word());
     trace::writeback(inode, cycle.folio, treated, by, why);
     treatment
+}
+
+/// Whether [`treat`] may say [`Treatment::Detached`].
+pub(crate) fn detaches(sb: &SuperBlock) -> bool {
+    sb.data().options.stable() == Strategy::Detached && sb.needs_stable_writes()
 }
 
 pub(crate) fn treatment_word(treatment: Treatment) -> &'static CStr {

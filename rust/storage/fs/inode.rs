@@ -8,7 +8,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::{attr, dir, file, flight::Flights, sb::SuperBlock, FileSystem, Type};
+use super::{attr, dir, file, flight::Flights, sb::SuperBlock, snapshot, FileSystem, Type};
 use crate::bindings;
 use core::{
     marker::PhantomData,
@@ -546,7 +546,7 @@ impl<T: FileSystem> New<'_, T> {
         Ok(())
     }
 
-    /// A regular file. Its data goes through the page cache, in folios of any size. `EINVAL` if the mode
+    /// A regular file. Its data goes through the page cache, in folios of up to 512 blocks. `EINVAL` if the mode
     /// says something else, or the kind was set.
     pub fn set_regular(&mut self) -> Result {
         self.claim_kind(self.is_regular())?;
@@ -556,7 +556,9 @@ impl<T: FileSystem> New<'_, T> {
             (*inode).i_op = &raw const *attr::Tables::<T>::FILE;
             (*inode).__bindgen_anon_3.i_fop = &raw const *file::Tables::<T>::FILE;
             (*inode).i_data.a_ops = &raw const *super::aops::Tables::<T>::AOPS;
-            bindings::storage_mapping_set_large_folios(self.mapping());
+            let block = u32::from((*inode).i_blkbits).min(bindings::PAGE_SHIFT);
+            let order = snapshot::FOLIO_BLOCKS.ilog2() + block - bindings::PAGE_SHIFT;
+            bindings::storage_mapping_set_folio_order_range(self.mapping(), 0, order);
         }
         Ok(())
     }

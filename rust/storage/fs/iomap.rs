@@ -111,6 +111,10 @@ pub trait Operations: Type {
     /// How a folio is written to the device this time. Asked once each time.
     fn treat(inode: &INode<Self>, cycle: &Cycle<'_>) -> Treatment;
 
+    /// Whether [`treat`](Self::treat) may say [`Treatment::Detached`] now. If it does nevertheless, what is under
+    /// writeback may have to wait for the device before it is copied.
+    fn detaches(sb: &SuperBlock<Self>) -> bool;
+
     /// Is told of the copies of a filesystem.
     type Observer: snapshot::Observer;
 

@@ -6,7 +6,7 @@
 //! our own, is what the device gets: whatever happens to the page cache then, the device doesn't see it.
 //!
 //! Copying always makes progress: bios and pages come from pools, and who waits for them holds none.
-//! What is on its way is bounded, and counted.
+//! What is on its way is bounded, and counted. So is what is about to be: see [`Room`].
 //!
 //! C headers: [`include/linux/bio.h`](srctree/include/linux/bio.h),
 //! [`include/linux/mempool.h`](srctree/include/linux/mempool.h)
@@ -36,6 +36,12 @@ const PAGES: usize = bindings::BIO_MAX_VECS as usize;
 
 /// The longest bio that is copied, in bytes.
 pub(super) const MAX_BYTES: u32 = (PAGES << bindings::PAGE_SHIFT) as u32;
+
+/// As many blocks as a folio has at most. They may lie apart on the device, and then the copy of each takes a page.
+pub(super) const FOLIO_BLOCKS: u32 = 512;
+
+/// What the copies of a folio take at most, in bytes.
+pub(super) const FOLIO_BYTES: i64 = (FOLIO_BLOCKS as i64) << bindings::PAGE_SHIFT;
 
 /// Told of copies.
 pub trait Observer: Send + Sync + 'static {
@@ -103,7 +109,8 @@ pub struct Pool<O: Observer> {
     read_operations: Opaque<bindings::iomap_dio_ops>,
     /// Where they are copied. Memory may be freed by who waits for one: a loop device's, for instance.
     read_queue: Workqueue,
-    /// Bytes that copies take that have not landed: at most `limit`, but one copy there may always be.
+    /// Bytes that copies take that have not landed, and those of each [`Room`]: at most `limit`, but one of them
+    /// there may always be.
     in_flight: Atomic<i64>,
     peak: Atomic<i64>,
     limit: Atomic<i64>,
@@ -204,25 +211,22 @@ impl<O: Observer> Pool<O> {
         self.wake();
     }
 
-    /// Waits until there is room for a copy of [`MAX_BYTES`]. May sleep, for as long as the device does.
-    pub(super) fn wait_for_room(&self) {
-        self.wait_for(MAX_BYTES.into());
-    }
-
-    fn wait_for(&self, bytes: i64) {
-        let limit = (&raw const self.limit).cast_mut().cast();
-        // SAFETY: Both variables live as long as `self`; `wake` wakes who waits for the first.
-        unsafe { bindings::storage_wait_var_room(self.in_flight_ptr(), limit, bytes) };
-    }
-
-    /// So many bytes more are on their way, as soon as there is room for them. May sleep.
+    /// So many bytes more are on their way, as soon as there is room for them. Whoever waits has no [`Room`]. May
+    /// sleep, for as long as the device does.
     fn reserve(&self, bytes: i64) {
+        while !self.try_reserve(bytes) {
+            let limit = (&raw const self.limit).cast_mut().cast();
+            // SAFETY: Both variables live as long as `self`; `wake` wakes who waits for the first.
+            unsafe { bindings::storage_wait_var_room(self.in_flight_ptr(), limit, bytes) };
+        }
+    }
+
+    /// So many bytes more are on their way, if there is room for them.
+    fn try_reserve(&self, bytes: i64) -> bool {
         let mut before = self.in_flight.load(Relaxed);
         loop {
             if before != 0 && before + bytes > self.limit.load(Relaxed) {
-                self.wait_for(bytes);
-                before = self.in_flight.load(Relaxed);
-                continue;
+                return false;
             }
             match self.in_flight.cmpxchg(before, before + bytes, Full) {
                 Ok(_) => break,
@@ -231,6 +235,13 @@ impl<O: Observer> Pool<O> {
         }
         self.peak
             .store(self.peak.load(Relaxed).max(before + bytes), Relaxed);
+        true
+    }
+
+    /// So many bytes are not on their way any more.
+    fn release(&self, bytes: i64) {
+        self.in_flight.fetch_sub(bytes, Full);
+        self.wake();
     }
 
     /// Lets no original end before its copy, and waits until all that did have landed. May sleep.
@@ -262,7 +273,8 @@ impl<O: Observer> Pool<O> {
     }
 
     /// Writes a copy of `original` instead of it. With `detach`, the original ends as soon as the copy is
-    /// made, and that part of the inode is on its way. May sleep; nothing is locked.
+    /// made, and that part of the inode is on its way. What `room` has no place for waits until others have
+    /// landed. May sleep; nothing is locked.
     ///
     /// # Safety
     ///
@@ -273,6 +285,7 @@ impl<O: Observer> Pool<O> {
         inode: &INode<T>,
         original: NonNull<bindings::iomap_ioend>,
         detach: Option<(Range<u64>, Reserved)>,
+        room: &mut Room<'_, O>,
     ) {
         let _nofs = NoFs::new();
         // SAFETY: As the caller says.
@@ -284,9 +297,10 @@ impl<O: Observer> Pool<O> {
             }
         }
         // SAFETY: As the caller says.
-        self.reserve(memory(unsafe {
-            (*original.as_ptr()).io_bio.bi_iter.bi_size
-        }));
+        let bytes = memory(unsafe { (*original.as_ptr()).io_bio.bi_iter.bi_size });
+        if !room.take(bytes) {
+            self.reserve(bytes);
+        }
         let begun = Instant::<Monotonic>::now();
         // SAFETY: As the caller says.
         let copy = unsafe { self.copy(original) };
@@ -422,8 +436,61 @@ impl<O: Observer> PinnedDrop for Pool<O> {
     }
 }
 
+/// Memory for copies that are about to be made: those don't wait for others to land. So what they are copied
+/// from can be under writeback on a device that hangs, and not for long.
+pub(super) struct Room<'a, O: Observer> {
+    pool: &'a Pool<O>,
+    bytes: i64,
+}
+
+impl<'a, O: Observer> Room<'a, O> {
+    /// For nothing.
+    pub(super) fn none(pool: &'a Pool<O>) -> Self {
+        Self { pool, bytes: 0 }
+    }
+
+    /// For so many bytes. Waits until there is as much, and has none meanwhile. May sleep, for as long as the
+    /// device does.
+    pub(super) fn set(&mut self, bytes: i64) {
+        if !self.try_set(bytes) {
+            self.pool.release(self.bytes);
+            self.bytes = 0;
+            self.pool.reserve(bytes);
+            self.bytes = bytes;
+        }
+    }
+
+    /// For so many bytes, or, if there is less, as it was: `false`.
+    pub(super) fn try_set(&mut self, bytes: i64) -> bool {
+        let more = bytes - self.bytes;
+        if more > 0 && !self.pool.try_reserve(more) {
+            return false;
+        }
+        if more < 0 {
+            self.pool.release(-more);
+        }
+        self.bytes = bytes;
+        true
+    }
+
+    /// A copy that is made takes so many bytes of it: if it has them.
+    fn take(&mut self, bytes: i64) -> bool {
+        let enough = bytes <= self.bytes;
+        if enough {
+            self.bytes -= bytes;
+        }
+        enough
+    }
+}
+
+impl<O: Observer> Drop for Room<'_, O> {
+    fn drop(&mut self) {
+        self.try_set(0);
+    }
+}
+
 /// What a copy of so many bytes takes.
-fn memory(bytes: u32) -> i64 {
+pub(super) fn memory(bytes: u32) -> i64 {
     pages(bytes) << bindings::PAGE_SHIFT
 }
 
@@ -459,8 +526,7 @@ unsafe extern "C" fn end<O: Observer>(bio: *mut bindings::bio) {
         }
         bindings::bio_put(bio);
     }
-    pool.in_flight.fetch_sub(memory(bytes), Full);
-    pool.wake();
+    pool.release(memory(bytes));
     let (inode, flights, part, folio) = match whose {
         Whose::Original(original) => {
             // The pool may be gone when this returns.

@@ -4,7 +4,8 @@
 //!
 //! For each folio it is decided, while it is locked, how it is written this time: see [`Treatment`]. A bio
 //! has folios of one treatment only. What was put together is submitted, and copied before that, when no
-//! folio is locked (but for a folio that is in many pieces): a device that hangs holds up who writes to it, and nobody else.
+//! folio is locked (but for a folio that is in many pieces). What is to be detached has memory for its copy before
+//! it is under writeback. So a device that hangs holds up who writes to it, and nobody else.
 //!
 //! C headers: [`include/linux/writeback.h`](srctree/include/linux/writeback.h),
 //! [`include/linux/iomap.h`](srctree/include/linux/iomap.h), `struct iomap_writeback_ops`
@@ -14,7 +15,8 @@ use super::{
     folio::LockedFolio,
     inode::INode,
     iomap::{self, Intent, Kind},
-    snapshot, FileSystem,
+    snapshot::{self, Room},
+    FileSystem,
 };
 use crate::bindings;
 use core::{
@@ -62,13 +64,14 @@ pub struct Cycle<'a> {
 
 /// What a call of `writepages` knows. `iomap` comes first: iomap hands on a pointer to that.
 #[repr(C)]
-struct Context {
+struct Context<'a, T: FileSystem> {
     iomap: bindings::iomap_writepage_ctx,
     /// Of the folio that is being written.
     treatment: Treatment,
     /// Of the folios that the ioend of `iomap` has.
     collected: Treatment,
     ready: Ready,
+    room: Room<'a, T::Observer>,
 }
 
 /// Ioends that are to be submitted, in their order. They are ours until then.
@@ -170,6 +173,7 @@ pub(super) unsafe extern "C" fn writepages<T: FileSystem>(
             last: ptr::null_mut(),
             count: 0,
         },
+        room: Room::none(T::copies(inode.sb())),
     };
     // SAFETY: Live for the call.
     let (purpose, range) = unsafe { (purpose(control), range_of(control)) };
@@ -237,7 +241,7 @@ unsafe fn range_of(control: *const bindings::writeback_control) -> Range<u64> {
 ///
 /// As for `writepages`, with the context that it made.
 unsafe fn write_folios<T: FileSystem>(
-    context: &mut Context,
+    context: &mut Context<'_, T>,
     inode: &INode<T>,
     purpose: Purpose,
 ) -> Result<bool> {
@@ -246,7 +250,12 @@ unsafe fn write_folios<T: FileSystem>(
     let mut folio = ptr::null_mut();
     let (mut left, mut any) = (false, false);
     let mut error = 0;
+    let detaches = purpose == Purpose::Background && T::detaches(inode.sb());
     loop {
+        if detaches {
+            // SAFETY: As the caller says; nothing is locked.
+            unsafe { make_room(context, inode) };
+        }
         // SAFETY: As the caller says; nothing is locked. What comes is locked, with a reference until the
         // next turn.
         folio = unsafe { bindings::writeback_iter(mapping, control, folio, &mut error) };
@@ -282,25 +291,16 @@ unsafe fn write_folios<T: FileSystem>(
         // SAFETY: It is locked, by us.
         unsafe { bindings::folio_unlock(folio) };
         // SAFETY: As the caller says; nothing is locked.
-        unsafe { drain::<T>(context, inode) };
-        if context.treatment != Treatment::InPlace {
-            pool.wait_for_room();
-        }
+        unsafe { drain(context, inode) };
     }
-    let ioend = core::mem::replace(&mut context.iomap.wb_ctx, ptr::null_mut());
-    if !ioend.is_null() {
-        if error != 0 {
-            context.iomap.wb_ctx = ioend;
-            // SAFETY: It is ended with the error: that is what is left of the folio that failed.
-            unsafe { bindings::iomap_ioend_writeback_submit(&mut context.iomap, error) };
-            context.iomap.wb_ctx = ptr::null_mut();
-        } else {
-            // SAFETY: It is ours, and in no list.
-            unsafe { context.ready.push(ioend.cast(), context.collected) };
-        }
+    if error != 0 && !context.iomap.wb_ctx.is_null() {
+        // SAFETY: It is ended with the error: that is what is left of the folio that failed.
+        unsafe { bindings::iomap_ioend_writeback_submit(&mut context.iomap, error) };
+        context.iomap.wb_ctx = ptr::null_mut();
     }
     // SAFETY: As the caller says; nothing is locked.
-    unsafe { drain::<T>(context, inode) };
+    unsafe { submit_all(context, inode) };
+    context.room.set(0);
     if !any {
         // A copy that landed while its folio was locked, or cut into pieces, has left its tag. With it the
         // inode would be looked at again and again.
@@ -316,12 +316,48 @@ unsafe fn write_folios<T: FileSystem>(
     Ok(left)
 }
 
+/// Makes room for the copies of the next folio, however large it is. While this waits, nothing is under writeback
+/// that is to be detached and has no copy. May sleep, for as long as the device does.
+///
+/// # Safety
+///
+/// As for `writepages`, with the context that it made.
+unsafe fn make_room<T: FileSystem>(context: &mut Context<'_, T>, inode: &INode<T>) {
+    let ioend: *const bindings::iomap_ioend = context.iomap.wb_ctx.cast();
+    let collected = if ioend.is_null() || context.collected == Treatment::InPlace {
+        0
+    } else {
+        // SAFETY: iomap's, not submitted.
+        snapshot::memory(unsafe { (*ioend).io_bio.bi_iter.bi_size })
+    };
+    if !context.room.try_set(collected + snapshot::FOLIO_BYTES) {
+        // SAFETY: As the caller says.
+        unsafe { submit_all(context, inode) };
+        context.room.set(snapshot::FOLIO_BYTES);
+    }
+}
+
+/// Submits what was put together. May sleep.
+///
+/// # Safety
+///
+/// As for `writepages`, with the context that it made.
+unsafe fn submit_all<T: FileSystem>(context: &mut Context<'_, T>, inode: &INode<T>) {
+    let ioend = core::mem::replace(&mut context.iomap.wb_ctx, ptr::null_mut());
+    if !ioend.is_null() {
+        // SAFETY: It is ours, and in no list.
+        unsafe { context.ready.push(ioend.cast(), context.collected) };
+    }
+    // SAFETY: As the caller says.
+    unsafe { drain(context, inode) };
+}
+
 /// Submits what is ready. May sleep.
 ///
 /// # Safety
 ///
 /// As for `writepages`, with the context that it made.
-unsafe fn drain<T: FileSystem>(context: &mut Context, inode: &INode<T>) {
+unsafe fn drain<T: FileSystem>(context: &mut Context<'_, T>, inode: &INode<T>) {
     let pool = T::copies(inode.sb());
     while let Some((ioend, treatment)) = context.ready.pop() {
         // SAFETY: It is ours until it is submitted.
@@ -349,7 +385,7 @@ unsafe fn drain<T: FileSystem>(context: &mut Context, inode: &INode<T>) {
         }
         // SAFETY: It is ours. No part of it is on its way: that was looked at when its folios were locked,
         // and they are under writeback since.
-        unsafe { pool.submit(inode, ioend, detach) };
+        unsafe { pool.submit(inode, ioend, detach, &mut context.room) };
     }
 }
 
@@ -367,7 +403,7 @@ unsafe extern "C" fn range<T: FileSystem>(
     end: u64,
 ) -> isize {
     // SAFETY: The context that `writepages` made, which nobody else uses meanwhile.
-    let known = unsafe { &mut *context.cast::<Context>() };
+    let known = unsafe { &mut *context.cast::<Context<'_, T>>() };
     let mut len = len;
     let ioend: *mut bindings::iomap_ioend = known.iomap.wb_ctx.cast();
     let copies = known.treatment != Treatment::InPlace;
@@ -380,7 +416,7 @@ unsafe extern "C" fn range<T: FileSystem>(
         let long = copies && bytes.saturating_add(len) > snapshot::MAX_BYTES;
         if long || known.collected != known.treatment {
             // SAFETY: As above; iomap doesn't know of it any more.
-            unsafe { collect::<T>(known) };
+            unsafe { collect(known) };
         }
     }
     if known.iomap.wb_ctx.is_null() {
@@ -438,8 +474,7 @@ unsafe extern "C" fn submit<T: FileSystem>(
 ) -> c_int {
     // SAFETY: The caller's, with an ioend.
     unsafe {
-        let known = &mut *context.cast::<Context>();
-        collect::<T>(known);
+        collect(&mut *context.cast::<Context<'_, T>>());
     }
     0
 }
@@ -450,7 +485,7 @@ unsafe extern "C" fn submit<T: FileSystem>(
 /// # Safety
 ///
 /// `wb_ctx` is an ioend that was not submitted yet; the inode is one of this filesystem.
-unsafe fn collect<T: FileSystem>(context: &mut Context) {
+unsafe fn collect<T: FileSystem>(context: &mut Context<'_, T>) {
     const FEW: usize = 4;
     let ioend = core::mem::replace(&mut context.iomap.wb_ctx, ptr::null_mut());
     // SAFETY: As the caller says. To submit with a folio locked is what iomap does: nothing that ends I/O
@@ -458,7 +493,8 @@ unsafe fn collect<T: FileSystem>(context: &mut Context) {
     unsafe {
         context.ready.push(ioend.cast(), context.collected);
         if context.ready.count >= FEW || HELD.load(Relaxed) > MOST_HELD {
-            drain::<T>(context, INode::from_raw(context.iomap.inode));
+            let inode = INode::from_raw(context.iomap.inode);
+            drain(context, inode);
         }
     }
 }
