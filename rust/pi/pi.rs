@@ -19,7 +19,7 @@
 //! # Examples
 //!
 //! ```
-//! use pi::{Expected, Guard, Mismatch, Profile, Type};
+//! use pi::{Expected, Guard, Mismatch, Profile, Type, Verified};
 //!
 //! # fn t10dif(before: u16, data: &[u8]) -> u16 {
 //! #     let crc = crc::Crc::<u16>::new(&crc::CRC_16_T10_DIF);
@@ -31,7 +31,7 @@
 //! let mut block = [0x5a; 512];
 //! let mut metadata = [0; 8];
 //! profile.generate(&block, &mut metadata, 0, 2048);
-//! assert_eq!(profile.verify(&block, &metadata, Expected::new(2048)), Ok(()));
+//! assert_eq!(profile.verify(&block, &metadata, Expected::new(2048)), Ok(Verified::Checked));
 //!
 //! block[17] ^= 1;
 //! let wrong = profile.verify(&block, &metadata, Expected::new(2048));
@@ -51,5 +51,5 @@ pub mod tuple;
 mod tests;
 
 pub use guard::Guard;
-pub use profile::{Expected, Mismatch, Profile, Type};
+pub use profile::{Expected, Mismatch, Profile, Type, Verified};
 pub use tuple::{Format, Part, Tuple};

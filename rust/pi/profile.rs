@@ -137,12 +137,6 @@ impl Profile {
             .unwrap_or_default()
     }
 
-    /// Whether the tuple in `metadata` says that it is not to be checked.
-    pub fn escapes(&self, metadata: &[u8]) -> bool {
-        self.tuple(metadata)
-            .is_none_or(|tuple| self.kind.escapes(&tuple, self.format()))
-    }
-
     /// Checks one interval, whose bytes are `data`, against the tuple in its `metadata`: of what is
     /// expected the guard, then the application tag, then the reference tag (not of type 3). A tuple that
     /// says so is not checked at all, nor is one of type 0.
@@ -150,16 +144,21 @@ impl Profile {
     /// # Errors
     ///
     /// The first that is wrong.
-    pub fn verify(&self, data: &[u8], metadata: &[u8], expected: Expected) -> Result<(), Mismatch> {
+    pub fn verify(
+        &self,
+        data: &[u8],
+        metadata: &[u8],
+        expected: Expected,
+    ) -> Result<Verified, Mismatch> {
         if self.kind == Type::Zero {
-            return Ok(());
+            return Ok(Verified::Unchecked);
         }
         let (format, before) = (self.format(), metadata.get(..self.pi_offset));
         let (Some(tuple), Some(before)) = (self.tuple(metadata), before) else {
             return Err(Mismatch::NoTuple);
         };
         if self.kind.escapes(&tuple, format) {
-            return Ok(());
+            return Ok(Verified::Unchecked);
         }
         if expected.guard {
             let guard = self.guard.of(data, before);
@@ -186,9 +185,18 @@ impl Profile {
                     found: tuple.ref_tag,
                 })
             }
-            _ => Ok(()),
+            _ => Ok(Verified::Checked),
         }
     }
+}
+
+/// An interval with which nothing is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// It agrees with its tuple.
+    Checked,
+    /// Its tuple says that it is not to be checked, or is of type 0.
+    Unchecked,
 }
 
 /// What is expected of a tuple.

@@ -4,7 +4,7 @@
 
 extern crate std;
 
-use crate::{Expected, Format, Guard, Mismatch, Part, Profile, Tuple, Type};
+use crate::{Expected, Format, Guard, Mismatch, Part, Profile, Tuple, Type, Verified};
 use proptest::prelude::*;
 use std::{format, string::String, vec, vec::Vec};
 
@@ -161,8 +161,8 @@ fn a_mask_says_which_bits_of_the_application_tag_count() {
         let expected = Expected::new(1).app_tag_masked(app_tag, mask);
         profile.verify(&data, &metadata, expected)
     };
-    assert_eq!(verify(0xff34, 0x00ff), Ok(()));
-    assert_eq!(verify(0xffff, 0), Ok(()));
+    assert_eq!(verify(0xff34, 0x00ff), Ok(Verified::Checked));
+    assert_eq!(verify(0xffff, 0), Ok(Verified::Checked));
     assert_eq!(
         format!("{}", verify(0x1134, 0xff00).unwrap_err()),
         "application tag is 0x1234, not 0x1134 in the bits 0xff00"
@@ -259,10 +259,10 @@ fn escapes_turn_checking_off() {
             profile.verify(&data, &with(&profile, tuple), expected)
         };
         for kind in [Type::One, Type::Two] {
-            assert_eq!(verify(kind, 0xffff, 9), Ok(()));
+            assert_eq!(verify(kind, 0xffff, 9), Ok(Verified::Unchecked));
             assert!(verify(kind, 0xfffe, 9).is_err());
         }
-        assert_eq!(verify(Type::Three, 0xffff, escape), Ok(()));
+        assert_eq!(verify(Type::Three, 0xffff, escape), Ok(Verified::Unchecked));
         assert!(verify(Type::Three, 0xffff, 9).is_err());
         assert!(verify(Type::Three, 9, escape).is_err());
     }
@@ -274,7 +274,10 @@ fn nothing_is_made_or_checked_for_type_0() {
     let metadata = made(&profile, &[5; 512], 1, 2);
     assert_eq!(metadata, [0xff; 8]);
     let expected = Expected::new(3).app_tag(4);
-    assert_eq!(profile.verify(&[6; 512], &metadata, expected), Ok(()));
+    assert_eq!(
+        profile.verify(&[6; 512], &metadata, expected),
+        Ok(Verified::Unchecked)
+    );
 }
 
 #[test]
@@ -320,12 +323,15 @@ fn what_is_not_expected_may_be_anything() {
     let expected = Expected::new(6).app_tag(5);
     assert!(profile.verify(&other, &metadata, expected).is_err());
     let any = expected.any_guard();
-    assert_eq!(profile.verify(&other, &metadata, any), Ok(()));
+    assert_eq!(
+        profile.verify(&other, &metadata, any),
+        Ok(Verified::Checked)
+    );
     let wrong = Expected::new(7).any_guard();
     assert!(profile.verify(&other, &metadata, wrong).is_err());
     assert_eq!(
         profile.verify(&other, &metadata, wrong.any_ref_tag()),
-        Ok(())
+        Ok(Verified::Checked)
     );
 }
 
@@ -368,7 +374,7 @@ proptest! {
     ) {
         let metadata = made(&profile, &data, app_tag, ref_tag);
         let expected = Expected::new(ref_tag).app_tag(app_tag);
-        prop_assert_eq!(profile.verify(&data, &metadata, expected), Ok(()));
+        prop_assert_eq!(profile.verify(&data, &metadata, expected), Ok(Verified::Checked));
     }
 
     #[test]
@@ -395,7 +401,9 @@ proptest! {
             }
             let next = Expected::new(kind.ref_tag(first, n + 1));
             prop_assert_eq!(
-                profile.verify(&data, &metadata, Expected::new(kind.ref_tag(first, n))), Ok(()));
+                profile.verify(&data, &metadata, Expected::new(kind.ref_tag(first, n))),
+                Ok(Verified::Checked)
+            );
             prop_assert_eq!(profile.verify(&data, &metadata, next).is_ok(), kind == Type::Three);
         }
     }

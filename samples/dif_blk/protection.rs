@@ -8,7 +8,7 @@ use kernel::{
     prelude::*,
     time::{Instant, Monotonic},
 };
-use pi::{Expected, Guard, Mismatch, Part, Profile, Type};
+use pi::{Expected, Guard, Mismatch, Part, Profile, Type, Verified};
 use storage::{
     block::{
         bio::Checks,
@@ -242,15 +242,15 @@ impl Protection {
         }
     }
 
-    /// Checks the metadata of interval `number`, whose bytes are `data`. Nothing is wrong with what was never
-    /// written.
+    /// Checks the metadata of interval `number`, whose bytes are `data`. That of what was never written says that it
+    /// is not to be checked.
     pub(crate) fn verify(
         &self,
         number: u64,
         data: &[u8],
         metadata: &[u8],
         checks: Option<Checks>,
-    ) -> Result<(), Mismatch> {
+    ) -> Result<Verified, Mismatch> {
         self.profile
             .verify(data, metadata, self.expected(number, checks))
     }
@@ -261,11 +261,6 @@ impl Protection {
             Mode::None => &mut [],
             Mode::Dif | Mode::Dix => self.profile.part_mut(metadata, part),
         }
-    }
-
-    /// Whether metadata says that it is not to be checked: that of what was never written does.
-    pub(crate) fn is_unchecked(&self, metadata: &[u8]) -> bool {
-        self.profile.escapes(metadata)
     }
 
     /// The file in `dir`.

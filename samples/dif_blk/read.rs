@@ -7,6 +7,7 @@ use crate::{
     protection::{Interval, Mode},
 };
 use kernel::prelude::*;
+use pi::Verified;
 use storage::block::{request::Request, status::Status};
 
 /// What was never written reads as that.
@@ -39,11 +40,11 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
                 .zip(intervals)
                 .zip(stored.metadata.chunks_exact(size))
             {
-                if protection.is_unchecked(metadata) {
-                    continue;
+                let result = protection.verify(number, data, metadata, checks);
+                if result != Ok(Verified::Unchecked) {
+                    verified += 1;
                 }
-                verified += 1;
-                if let Err(mismatch) = protection.verify(number, data, metadata, checks) {
+                if let Err(mismatch) = result {
                     device.counters().read_mismatches.add(1);
                     status = Status::Protection;
                     if device.log.allow() {
