@@ -9,9 +9,9 @@ use crate::{
 use kernel::{prelude::*, str::CStr};
 use storage::debugfs::{Dir, Scope};
 
-/// What its files show.
+/// What can be looked at and changed there: it goes together with the files.
 #[pin_data]
-pub(crate) struct Files {
+pub(crate) struct Shown {
     pub(crate) counters: Counters,
     #[pin]
     pub(crate) faults: Faults,
@@ -21,7 +21,7 @@ pub(crate) struct Files {
     pub(crate) cache: Cache,
 }
 
-impl Files {
+impl Shown {
     /// With the files in the subdirectory `name` of `dir`, for a disk with so many queues, that
     /// protection and that cache.
     pub(crate) fn new<'a>(
@@ -40,12 +40,12 @@ impl Files {
                 cache <- cache,
             }? Error),
             name,
-            |files, dir| {
-                files.counters.files(dir);
-                files.faults.files(dir);
-                files.statistics.files(dir);
-                files.protection.files(dir);
-                files.cache.files(dir);
+            |shown, dir| {
+                shown.counters.files(dir);
+                shown.faults.files(dir);
+                shown.statistics.files(dir);
+                shown.protection.files(dir);
+                shown.cache.files(dir);
             },
         )
     }

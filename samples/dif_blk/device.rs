@@ -5,7 +5,7 @@
 use crate::{
     cache::{Age, Cache},
     counters::Counters,
-    debugfs::Files,
+    debugfs::Shown,
     faults::{self, Fault, Faults},
     protection::Protection,
     read,
@@ -97,7 +97,7 @@ pub(crate) struct Device {
     // Goes before the directory that it is in.
     _records_file: stream::File<Violation>,
     #[pin]
-    files: Scope<Files>,
+    shown: Scope<Shown>,
     /// Of violations, to be read.
     pub(crate) records: Arc<Queue<Violation>>,
     /// For the log lines about violations and mismatches.
@@ -147,7 +147,7 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
         try_pin_init!(Device {
             name: CString::try_from_fmt(fmt!("{name}"))?,
             clock: Clock::new(settings.get(Key::Seed)),
-            files <- Files::new(debugfs, name, queues, protection, cache),
+            shown <- Shown::new(debugfs, name, queues, protection, cache),
             records: Arc::pin_init(Queue::new(settings.get(Key::Records) as usize), GFP_KERNEL)?,
             _records_file: stream::File::new(&[c"dif_blk", name], c"records", records.clone()),
             settings,
@@ -167,15 +167,15 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
 
 impl Device {
     pub(crate) fn counters(&self) -> &Counters {
-        &self.files.counters
+        &self.shown.counters
     }
 
     pub(crate) fn protection(&self) -> &Protection {
-        &self.files.protection
+        &self.shown.protection
     }
 
     pub(crate) fn cache(&self) -> &Cache {
-        &self.files.cache
+        &self.shown.cache
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -183,7 +183,7 @@ impl Device {
     }
 
     pub(crate) fn faults(&self) -> &Faults {
-        &self.files.faults
+        &self.shown.faults
     }
 
     /// Memory for a write of `bytes` at `sector`, or where an interval before that begins. `EINVAL` if that is not
@@ -216,7 +216,7 @@ impl Device {
 
     /// Counts a request that is taken on.
     pub(crate) fn count(&self, command: &Command) {
-        self.files.statistics.count(command);
+        self.shown.statistics.count(command);
     }
 
     /// What goes wrong with a request, if something does.
