@@ -245,25 +245,23 @@ impl Cache {
     /// if the power has gone since; `ENOMEM`, or what `f` says. May sleep.
     pub(crate) fn write(
         &self,
-        span: &Span,
+        span: Span,
         age: Age,
         fua: bool,
         room: Option<Room>,
         mut f: impl FnMut(Run<'_>, &mut dyn FnMut(usize)) -> Result,
     ) -> Result {
         if !self.is_watched() {
-            return self.store.write_reserved(span, |run| f(run, &mut |_| {}));
+            return self.write_all(span, f);
         }
         let Room { mut copies, slot } = room.map_or_else(|| self.room(span.bytes()), Ok)?;
         let mut state = self.at(age)?;
-        // A piece of it may have been discarded, and the log is to have what the store has.
-        let span = &self.store.reserve(span.sector(), span.bytes())?;
         self.keep(&mut state, &mut copies, span.numbers())?;
         let Some((node, mut entry)) = slot else {
-            return self.store.write_reserved(span, |run| f(run, &mut |_| {}));
+            return self.write_all(span, f);
         };
         let mut interval = 0;
-        let done = self.store.write_reserved(span, |mut run| {
+        let done = self.store.write(span.sector(), span.bytes(), |mut run| {
             let Some(written) = &mut entry.written else {
                 return Err(EIO);
             };
@@ -293,6 +291,16 @@ impl Cache {
             forget(state);
         }
         done
+    }
+
+    /// Likewise, and nobody needs to know what was left.
+    fn write_all(
+        &self,
+        span: Span,
+        mut f: impl FnMut(Run<'_>, &mut dyn FnMut(usize)) -> Result,
+    ) -> Result {
+        self.store
+            .write(span.sector(), span.bytes(), |run| f(run, &mut |_| {}))
     }
 
     /// Forgets what is stored. `EIO` if the power has gone since `age`, `ENOMEM`. May sleep.

@@ -23,7 +23,7 @@
 //! | [`counters`], [`statistics`] | what is counted |
 //!
 //! Lock order, outermost first: `directory::Device::disk`; the block layer's; `Cache::state`; `Store::create`, the
-//! store's `XArray` lock; that of a `store::Piece`. The rate limit's and that of the records' queue are leaves.
+//! store's `XArray` lock; that of a `store::Group`. The rate limit's and that of the records' queue are leaves.
 
 #![forbid(unsafe_code)]
 

@@ -2,14 +2,15 @@
 
 //! The sparse memory behind the disk.
 //!
-//! Data lies in pieces of [`Store::GRANULARITY`] bytes, each with the metadata of its protection intervals
-//! beside it. A piece exists from the first write to it until it is discarded. What was never written has
-//! zeroes, and metadata of ones only: tuples that are not to be checked.
+//! Data lies in pieces of [`Store::GRANULARITY`] bytes. A piece exists from the first write to it until it is
+//! discarded. What was never written has zeroes, and metadata of ones only: tuples that are not to be checked.
+//!
+//! Pieces that lie together are a group, with one lock and the metadata of all: a lock for each would cost as much
+//! as moving its data. Empty groups stay, with no more than their places.
 
 use crate::protection::Interval;
 use core::ops::Range;
 use kernel::{
-    alloc::AllocError,
     new_mutex,
     prelude::*,
     sync::{Arc, Mutex, UniqueArc},
@@ -19,6 +20,9 @@ use storage::{block::SECTOR_SHIFT, counter::Counter};
 
 /// Bytes in a piece.
 const PIECE: usize = Store::GRANULARITY as usize;
+
+/// Pieces in a group.
+const GROUP: usize = 16;
 
 /// Metadata of what was never written.
 const UNWRITTEN: u8 = 0xff;
@@ -31,34 +35,42 @@ pub(crate) struct Store {
     metadata_size: usize,
     /// Memory that holds data, in bytes; metadata comes on top.
     pub(crate) stored_bytes: Counter,
+    /// None of them goes before the store does.
     #[pin]
-    pieces: XArray<Arc<Piece>>,
-    /// Held while a piece is put into `pieces`: only one may come to be at an index.
+    groups: XArray<Arc<Group>>,
+    /// Held while a group is put into `groups`: only one may come to be at an index.
     #[pin]
     create: Mutex<()>,
 }
 
-/// What is stored in one piece.
+/// Pieces that lie together.
 #[pin_data]
-pub(crate) struct Piece {
+struct Group {
     #[pin]
-    content: Mutex<Content>,
+    pieces: Mutex<Pieces>,
 }
 
-/// Data and metadata of a piece.
+/// What is stored in them.
+#[derive(Default)]
+struct Pieces {
+    data: [Option<KBox<[u8; PIECE]>>; GROUP],
+    /// A bit for each piece: something was written to it. Otherwise there is memory at most, for a write that is on
+    /// its way.
+    written: u16,
+    /// Of all of them; empty if there are none.
+    metadata: KVec<u8>,
+}
+
+impl Pieces {
+    fn is_written(&self, piece: usize) -> bool {
+        self.written & 1 << piece != 0
+    }
+}
+
+/// A copy of what is stored in a piece.
 pub(crate) struct Content {
     data: KBox<[u8; PIECE]>,
     metadata: KVec<u8>,
-    /// Nothing was written to it: there is memory, for a write that is on its way.
-    is_new: bool,
-}
-
-impl Content {
-    fn copy_from(&mut self, other: &Self) {
-        self.data.copy_from_slice(&*other.data);
-        self.metadata.copy_from_slice(&other.metadata);
-        self.is_new = other.is_new;
-    }
 }
 
 /// Intervals that lie together, to be changed.
@@ -75,10 +87,16 @@ pub(crate) struct Stored<'a> {
     pub(crate) metadata: &'a [u8],
 }
 
-/// Where a part of a request is in a piece: bytes of it.
+/// Where a part of a request is in a group.
 struct Part {
+    /// The piece, of the group.
     piece: usize,
+    /// Bytes of the piece.
     bytes: Range<usize>,
+    /// Number of the first interval, of the disk.
+    first: u64,
+    /// Bytes of the group's metadata.
+    metadata: Range<usize>,
 }
 
 /// The numbers of the pieces that have `bytes` from `sector` on.
@@ -87,28 +105,25 @@ pub(crate) fn numbers(sector: u64, bytes: usize) -> Range<usize> {
     start / PIECE..(start + bytes).div_ceil(PIECE)
 }
 
-/// The parts of `bytes` from `sector` on.
-fn parts(sector: u64, bytes: usize) -> impl Iterator<Item = Part> {
-    let start = (sector << SECTOR_SHIFT) as usize;
-    let end = start + bytes;
-    numbers(sector, bytes).map(move |piece| {
-        let base = piece * PIECE;
-        Part {
-            piece,
-            bytes: start.max(base) - base..end.min(base + PIECE) - base,
-        }
+/// Which group a piece is in, and which of it.
+fn place(index: usize) -> (usize, usize) {
+    (index / GROUP, index % GROUP)
+}
+
+/// The groups that have `numbers`, each with those in it.
+fn groups(numbers: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let groups = numbers.start / GROUP..numbers.end.div_ceil(GROUP);
+    groups.map(move |group| {
+        let (start, end) = (group * GROUP, (group + 1) * GROUP);
+        (group, numbers.start.max(start)..numbers.end.min(end))
     })
 }
 
-/// The pieces that a run of intervals lies in.
-///
-/// A piece that is discarded meanwhile is no longer part of the store: what is written to it is lost,
-/// as if the discard had come after.
-#[derive(Default)]
+/// Where a request goes; there was memory for all of it at one time.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Span {
     sector: u64,
     bytes: usize,
-    pieces: KVec<Arc<Piece>>,
 }
 
 impl Run<'_> {
@@ -149,7 +164,7 @@ impl Store {
             interval,
             metadata_size,
             stored_bytes: Counter::new(),
-            pieces <- XArray::new(AllocKind::Alloc),
+            groups <- XArray::new(AllocKind::Alloc),
             create <- new_mutex!(()),
         })
     }
@@ -166,75 +181,72 @@ impl Store {
 
     /// Whether something is stored in a piece. May sleep.
     pub(crate) fn has(&self, index: usize) -> bool {
-        self.piece(index)
-            .is_some_and(|piece| !piece.content.lock().is_new)
+        let (group, piece) = place(index);
+        self.group(group)
+            .is_some_and(|group| group.pieces.lock().is_written(piece))
     }
 
-    /// Number of the first interval of a part, and where in the piece's metadata theirs is.
-    fn place(&self, part: &Part) -> (u64, Range<usize>) {
-        let in_piece = self.interval.count(PIECE);
-        let first = self.interval.count(part.bytes.start);
-        let end = self.interval.count(part.bytes.end);
-        (
-            (part.piece * in_piece + first) as u64,
-            first * self.metadata_size..end * self.metadata_size,
-        )
+    /// The part of `bytes` from `sector` on that is in the piece `index`.
+    fn part(&self, index: usize, sector: u64, bytes: usize) -> Part {
+        let start = (sector << SECTOR_SHIFT) as usize;
+        let base = index * PIECE;
+        let bytes = start.max(base) - base..(start + bytes).min(base + PIECE) - base;
+        let (_, piece) = place(index);
+        let at = piece * PIECE;
+        Part {
+            piece,
+            first: self.interval.count(base + bytes.start) as u64,
+            metadata: self.metadata_bytes(at + bytes.start)..self.metadata_bytes(at + bytes.end),
+            bytes,
+        }
     }
 
-    fn change(&self, piece: &Piece, part: Part, f: &mut impl FnMut(Run<'_>) -> Result) -> Result {
-        let (first, metadata) = self.place(&part);
-        let mut content = piece.content.lock();
-        let Content {
-            data,
-            metadata: all,
-            is_new,
-        } = &mut *content;
-        *is_new = false;
-        f(Run {
-            first,
-            data: data.get_mut(part.bytes).ok_or(EIO)?,
-            metadata: all.get_mut(metadata).ok_or(EIO)?,
-        })
-    }
-
-    /// Has `f` change `bytes` from `sector` on, piece by piece; there is memory for each when it is called.
-    /// `ENOMEM`, or what `f` says. May sleep.
+    /// Has `f` change `bytes` from `sector` on, piece by piece. What comes after a failure is not changed. `ENOMEM`,
+    /// or what `f` says. May sleep.
     pub(crate) fn write(
         &self,
         sector: u64,
         bytes: usize,
         mut f: impl FnMut(Run<'_>) -> Result,
     ) -> Result {
-        for part in parts(sector, bytes) {
-            let piece = self.piece_or_new(part.piece)?;
-            self.change(&piece, part, &mut f)?;
+        for (index, numbers) in groups(numbers(sector, bytes)) {
+            let group = self.group_or_new(index)?;
+            let mut pieces = group.pieces.lock();
+            for index in numbers {
+                let part = self.part(index, sector, bytes);
+                self.make(&mut pieces, part.piece)?;
+                self.change(&mut pieces, part, &mut f)?;
+            }
         }
         Ok(())
     }
 
-    /// Makes sure that there is memory for `bytes` from `sector` on. `ENOMEM`. May sleep.
-    pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Span> {
-        let mut pieces = KVec::with_capacity(bytes / PIECE + 2, GFP_KERNEL)?;
-        for part in parts(sector, bytes) {
-            pieces.push(self.piece_or_new(part.piece)?, GFP_KERNEL)?;
-        }
-        Ok(Span {
-            sector,
-            bytes,
-            pieces,
+    /// Has `f` change a part that there is memory for.
+    fn change(
+        &self,
+        pieces: &mut Pieces,
+        part: Part,
+        mut f: impl FnMut(Run<'_>) -> Result,
+    ) -> Result {
+        let data = pieces.data.get_mut(part.piece).and_then(Option::as_mut);
+        pieces.written |= 1 << part.piece;
+        f(Run {
+            first: part.first,
+            data: data.and_then(|data| data.get_mut(part.bytes)).ok_or(EIO)?,
+            metadata: pieces.metadata.get_mut(part.metadata).ok_or(EIO)?,
         })
     }
 
-    /// Has `f` change what a span is for, likewise.
-    pub(crate) fn write_reserved(
-        &self,
-        span: &Span,
-        mut f: impl FnMut(Run<'_>) -> Result,
-    ) -> Result {
-        for (part, piece) in parts(span.sector, span.bytes).zip(&span.pieces) {
-            self.change(piece, part, &mut f)?;
+    /// Makes sure that there is memory for `bytes` from `sector` on, until that is discarded. `ENOMEM`. May sleep.
+    pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Span> {
+        for (index, numbers) in groups(numbers(sector, bytes)) {
+            let group = self.group_or_new(index)?;
+            let mut pieces = group.pieces.lock();
+            for index in numbers {
+                self.make(&mut pieces, place(index).1)?;
+            }
         }
-        Ok(())
+        Ok(Span { sector, bytes })
     }
 
     /// Calls `f` for `bytes` from `sector` on, piece by piece, with the number of the first interval, how many
@@ -245,19 +257,19 @@ impl Store {
         bytes: usize,
         mut f: impl FnMut(u64, usize, Option<Stored<'_>>) -> Result,
     ) -> Result {
-        for part in parts(sector, bytes) {
-            let (first, metadata) = self.place(&part);
-            let len = part.bytes.len();
-            match self.piece(part.piece) {
-                None => f(first, len, None)?,
-                Some(piece) => {
-                    let content = piece.content.lock();
-                    let stored = Stored {
-                        data: content.data.get(part.bytes).ok_or(EIO)?,
-                        metadata: content.metadata.get(metadata).ok_or(EIO)?,
-                    };
-                    f(first, len, Some(stored))?;
-                }
+        for (index, numbers) in groups(numbers(sector, bytes)) {
+            let group = self.group(index);
+            let pieces = group.as_ref().map(|group| group.pieces.lock());
+            for index in numbers {
+                let part = self.part(index, sector, bytes);
+                let stored = pieces.as_ref().and_then(|pieces| {
+                    let data = pieces.data.get(part.piece)?.as_ref()?;
+                    pieces.is_written(part.piece).then_some(Stored {
+                        data: data.get(part.bytes.clone())?,
+                        metadata: pieces.metadata.get(part.metadata)?,
+                    })
+                });
+                f(part.first, part.bytes.len(), stored)?;
             }
         }
         Ok(())
@@ -265,85 +277,124 @@ impl Store {
 
     /// Forgets `bytes` from `sector` on. May sleep.
     pub(crate) fn discard(&self, sector: u64, bytes: usize) {
-        for part in parts(sector, bytes) {
-            if part.bytes.len() == PIECE {
-                self.remove(part.piece);
-            } else if let Some(piece) = self.piece(part.piece) {
-                // What it changes is there.
-                let _ = self.change(&piece, part, &mut |run: Run<'_>| {
-                    run.data.fill(0);
-                    run.metadata.fill(UNWRITTEN);
-                    Ok(())
-                });
+        for (index, numbers) in groups(numbers(sector, bytes)) {
+            let Some(group) = self.group(index) else {
+                continue;
+            };
+            let mut pieces = group.pieces.lock();
+            for index in numbers {
+                let part = self.part(index, sector, bytes);
+                if part.bytes.len() == PIECE {
+                    self.remove(&mut pieces, part.piece);
+                } else if pieces.is_written(part.piece) {
+                    // What it changes is there.
+                    let _ = self.change(&mut pieces, part, |run: Run<'_>| {
+                        run.data.fill(0);
+                        run.metadata.fill(UNWRITTEN);
+                        Ok(())
+                    });
+                }
             }
         }
     }
 
-    /// Memory for what a piece has. `ENOMEM`. May sleep.
-    fn content(&self) -> Result<Content> {
-        Ok(Content {
+    /// Memory for a copy of what is in a piece. `ENOMEM`. May sleep.
+    pub(crate) fn copy(&self) -> Result<UniqueArc<Content>> {
+        let content = Content {
             data: zeroed_piece()?,
             metadata: KVec::from_elem(UNWRITTEN, self.metadata_bytes(PIECE), GFP_KERNEL)?,
-            is_new: true,
-        })
-    }
-
-    /// Memory for a copy of that. `ENOMEM`. May sleep.
-    pub(crate) fn copy(&self) -> Result<UniqueArc<Content>> {
-        Ok(UniqueArc::new(self.content()?, GFP_KERNEL)?)
+        };
+        Ok(UniqueArc::new(content, GFP_KERNEL)?)
     }
 
     /// A copy of what is in a piece; `None` if nothing is stored there. May sleep.
     pub(crate) fn save(&self, index: usize, mut to: UniqueArc<Content>) -> Option<Arc<Content>> {
-        let piece = self.piece(index)?;
-        to.copy_from(&piece.content.lock());
-        (!to.is_new).then(|| to.into())
+        let (group, piece) = place(index);
+        let group = self.group(group)?;
+        let pieces = group.pieces.lock();
+        if !pieces.is_written(piece) {
+            return None;
+        }
+        to.data
+            .copy_from_slice(&**pieces.data.get(piece)?.as_ref()?);
+        to.metadata
+            .copy_from_slice(pieces.metadata.get(self.metadata_of(piece))?);
+        Some(to.into())
     }
 
     /// Puts such a copy, or nothing, in place of what is there. `ENOMEM`. May sleep.
     pub(crate) fn put(&self, index: usize, content: Option<&Content>) -> Result {
+        let sector = (index * PIECE) as u64 >> SECTOR_SHIFT;
         let Some(content) = content else {
-            self.remove(index);
+            self.discard(sector, PIECE);
             return Ok(());
         };
-        let piece = self.piece_or_new(index)?;
-        piece.content.lock().copy_from(content);
+        self.write(sector, PIECE, |run| {
+            run.data.copy_from_slice(&*content.data);
+            run.metadata.copy_from_slice(&content.metadata);
+            Ok(())
+        })
+    }
+
+    /// Where the metadata of a piece is in its group's.
+    fn metadata_of(&self, piece: usize) -> Range<usize> {
+        self.metadata_bytes(piece * PIECE)..self.metadata_bytes((piece + 1) * PIECE)
+    }
+
+    /// Makes sure that there is memory for a piece.
+    fn make(&self, pieces: &mut Pieces, piece: usize) -> Result {
+        let place = pieces.data.get_mut(piece).ok_or(EIO)?;
+        if place.is_some() {
+            return Ok(());
+        }
+        if pieces.metadata.is_empty() {
+            let bytes = self.metadata_bytes(GROUP * PIECE);
+            pieces.metadata = KVec::from_elem(UNWRITTEN, bytes, GFP_KERNEL)?;
+        }
+        *place = Some(zeroed_piece()?);
+        self.stored_bytes.add(PIECE);
         Ok(())
     }
 
-    fn remove(&self, index: usize) {
-        // The lock is gone again before the memory is freed.
-        let piece = self.pieces.lock().remove(index);
-        if piece.is_some() {
+    fn remove(&self, pieces: &mut Pieces, piece: usize) {
+        let Some(place) = pieces.data.get_mut(piece) else {
+            return;
+        };
+        if place.take().is_some() {
             self.stored_bytes.sub(PIECE);
         }
+        pieces.written &= !(1 << piece);
+        if let Some(metadata) = pieces.metadata.get_mut(self.metadata_of(piece)) {
+            metadata.fill(UNWRITTEN);
+        }
+        if pieces.data.iter().all(Option::is_none) {
+            pieces.metadata = KVec::new();
+        }
     }
 
-    fn piece(&self, index: usize) -> Option<Arc<Piece>> {
-        self.pieces.lock().get(index).map(Into::into)
+    fn group(&self, index: usize) -> Option<Arc<Group>> {
+        self.groups.lock().get(index).map(Into::into)
     }
 
-    fn piece_or_new(&self, index: usize) -> Result<Arc<Piece>> {
-        if let Some(piece) = self.piece(index) {
-            return Ok(piece);
+    fn group_or_new(&self, index: usize) -> Result<Arc<Group>> {
+        if let Some(group) = self.group(index) {
+            return Ok(group);
         }
         let _create = self.create.lock();
-        if let Some(piece) = self.piece(index) {
-            return Ok(piece);
+        if let Some(group) = self.group(index) {
+            return Ok(group);
         }
-        let content = self.content()?;
-        let piece = Arc::pin_init(
-            pin_init!(Piece { content <- new_mutex!(content) }),
+        let group = Arc::pin_init(
+            pin_init!(Group { pieces <- new_mutex!(Pieces::default()) }),
             GFP_KERNEL,
         )?;
         // The array may drop its lock to get memory: `create` keeps others out.
-        self.pieces.lock().store(index, piece.clone(), GFP_KERNEL)?;
-        self.stored_bytes.add(PIECE);
-        Ok(piece)
+        self.groups.lock().store(index, group.clone(), GFP_KERNEL)?;
+        Ok(group)
     }
 }
 
 /// Memory for a piece that is never on the stack.
-fn zeroed_piece() -> Result<KBox<[u8; PIECE]>, AllocError> {
-    KBox::init(pin_init::init_zeroed(), GFP_KERNEL).map_err(|_: Error| AllocError)
+fn zeroed_piece() -> Result<KBox<[u8; PIECE]>> {
+    KBox::init(pin_init::init_zeroed(), GFP_KERNEL)
 }

@@ -3,10 +3,11 @@
 //! Writes: protection information at submit, a window, the transfer, and the check.
 //!
 //! Without a window, data goes from the live pages to the store, and its tuples are made from what is there
-//! then. With one, the live pages are read once at submit: guards are those of what was read, and what was
-//! read is kept, if [`Key::KeepCopy`] says so. Until the transfer the live pages are compared with it, as
-//! often as is asked for, and once more at the transfer. A byte that differs is a violation, even in the one
-//! case in 65536 in which the guard is the same. Where nothing was kept, guards are compared.
+//! then; where tuples come with it, what was read once is checked, and stored. With one, the live pages are read
+//! once at submit: guards are those of what was read, and what was read is kept, if [`Key::KeepCopy`] says so.
+//! Until the transfer the live pages are compared with it, as often as is asked for, and once more at the
+//! transfer. A byte that differs is a violation, even in the one case in 65536 in which the guard is the same.
+//! Where nothing was kept, guards are compared.
 
 use crate::{
     cache::Room,
@@ -31,6 +32,7 @@ use storage::{
         status::Status,
         SECTOR_SIZE,
     },
+    memory,
     task::Task,
 };
 
@@ -81,7 +83,7 @@ impl Submitted {
         let protection = device.protection();
         let protects = protection.mode != Mode::None;
         let intervals = protection.interval.count(len);
-        let keeps = protects && device.settings.get(Key::KeepCopy) != 0;
+        let keeps = protects && (window.is_zero() || device.settings.get(Key::KeepCopy) != 0);
         let looks = if protects {
             device.settings.get(Key::Samples)
         } else {
@@ -92,15 +94,15 @@ impl Submitted {
         Ok(Self {
             at: Instant::now(),
             copy: keeps
-                .then(|| KVVec::from_elem(0, len, GFP_KERNEL))
+                .then(|| KVVec::with_capacity(len, GFP_KERNEL))
                 .transpose()?,
-            metadata: KVVec::from_elem(0, intervals * protection.metadata_size(), GFP_KERNEL)?,
+            metadata: memory::zeroed(intervals * protection.metadata_size())?,
             guards: KVec::from_elem(
                 0,
                 if protects && !keeps { intervals } else { 0 },
                 GFP_KERNEL,
             )?,
-            now: KVec::from_elem(0, Interval::LONGEST, GFP_KERNEL)?,
+            now: memory::zeroed(Interval::LONGEST)?,
             changed: KVec::from_elem(false, if protects { intervals } else { 0 }, GFP_KERNEL)?,
             span: device.store().reserve(command.sector(), len)?,
             room: device
@@ -128,7 +130,7 @@ impl Submitted {
         }
         let mut source = rq.source().ok_or(EIO)?;
         if let Some(copy) = &mut self.copy {
-            source.read(copy)?;
+            source.append(copy, rq.bytes())?;
         }
         let mut number = interval.at(rq.sector());
         let mut status = Status::Ok;
@@ -152,6 +154,11 @@ impl Submitted {
             number += 1;
         }
         Ok(status)
+    }
+
+    /// Whether the pages are looked at again: there is a window.
+    fn has_window(&self) -> bool {
+        !self.step.is_zero()
     }
 
     /// How long until the pages are looked at next. Looks are at their times, however long they take.
@@ -315,7 +322,7 @@ impl Submitted {
         };
         if let (Some(copy), false, None) = (&self.copy, is_known(&self.changed), torn) {
             let was = copy.get(start..start + run.data.len()).ok_or(EIO)?;
-            if !live.differs(was)? {
+            if !self.has_window() || !live.differs(was)? {
                 let metadata = self.metadata.get(n * size..(n + count) * size).ok_or(EIO)?;
                 run.data.copy_from_slice(was);
                 run.metadata.copy_from_slice(metadata);
@@ -332,7 +339,8 @@ impl Submitted {
         let all = intervals.zip(run.metadata.chunks_exact_mut(size));
         for (at, (data, metadata)) in all.enumerate() {
             let n = n + at;
-            let has_changed = self.has_changed(device, rq, n, &mut live, now)?;
+            let has_changed =
+                self.has_window() && self.has_changed(device, rq, n, &mut live, now)?;
             if has_changed && device.settings.get(Key::OnViolation) == FAIL {
                 skip(at);
                 continue;
@@ -472,7 +480,7 @@ pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: Sub
         }
         Err(_) => return rq.end(Status::IoErr),
     }
-    if submitted.step.is_zero() {
+    if !submitted.has_window() {
         transfer(device, rq, submitted);
     } else {
         let wait = submitted.until_next();
@@ -522,17 +530,19 @@ fn check_and_store(
     mut submitted: Submitted,
 ) -> Result<Status> {
     let protection = device.protection();
-    let span = core::mem::take(&mut submitted.span);
+    let span = submitted.span;
     let (room, fua) = (submitted.room.take(), rq.is_fua());
     if matches!(submitted.effect, Effect::Drop) {
-        submitted.look(device, rq)?;
+        if submitted.has_window() {
+            submitted.look(device, rq)?;
+        }
     } else {
         let mut live = rq.source().ok_or(EIO)?;
         let mut n = 0;
         let age = rq.data().age();
         device
             .cache()
-            .write(&span, age, fua, room, |mut run, skip| {
+            .write(span, age, fua, room, |mut run, skip| {
                 let count = protection.interval.count(run.data.len());
                 if protection.mode == Mode::None {
                     submitted.move_plain(
@@ -552,7 +562,7 @@ fn check_and_store(
                 Ok(())
             })?;
     }
-    if protection.mode == Mode::None {
+    if protection.mode == Mode::None || !submitted.has_window() {
         return Ok(Status::Ok);
     }
     device.counters().writes_checked.add(1);

@@ -12,8 +12,9 @@
 //! [`include/linux/highmem.h`](srctree/include/linux/highmem.h)
 
 use crate::bindings;
-use core::{marker::PhantomData, ptr};
+use core::{marker::PhantomData, mem::MaybeUninit, ptr};
 use kernel::{
+    alloc::{Allocator, Vec},
     fmt::{self, Write},
     prelude::*,
     sync::rcu,
@@ -361,6 +362,21 @@ impl<'a> Source<'a> {
     ///
     /// The owner of the pages may be writing to them: the copy may mix old and new bytes.
     pub fn read(&mut self, dst: &mut [u8]) -> Result {
+        // SAFETY: Bytes are bytes, and `copy` writes nothing but such.
+        let dst = unsafe { &mut *(ptr::from_mut(dst) as *mut [MaybeUninit<u8>]) };
+        self.copy(dst)
+    }
+
+    /// Likewise the next `len` bytes, to the end of `dst`. `ENOMEM`, too, if there is no room. May sleep then.
+    pub fn append<A: Allocator>(&mut self, dst: &mut Vec<u8, A>, len: usize) -> Result {
+        dst.reserve(len, GFP_KERNEL)?;
+        self.copy(dst.spare_capacity_mut().get_mut(..len).ok_or(EIO)?)?;
+        // SAFETY: They were copied, and there was room.
+        unsafe { dst.inc_len(len) };
+        Ok(())
+    }
+
+    fn copy(&mut self, dst: &mut [MaybeUninit<u8>]) -> Result {
         let mut rest = dst;
         while !rest.is_empty() {
             let piece = self.0.take(rest.len()).ok_or(EIO)?;
