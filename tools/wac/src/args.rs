@@ -98,6 +98,10 @@ struct RunArgs {
     #[arg(long)]
     rewrite_in_flight: bool,
 
+    /// Direct writers use io_uring, and register their buffer
+    #[arg(long)]
+    io_uring: bool,
+
     /// Workers are processes, each with page tables of its own (default: threads)
     #[arg(long)]
     processes: bool,
@@ -286,6 +290,7 @@ fn plan(args: &RunArgs) -> Result<Plan, String> {
         direct: (profile.direct || args.direct) && !args.buffered,
         o_sync: args.o_sync,
         rewrite_in_flight: args.rewrite_in_flight,
+        io_uring: args.io_uring,
         processes: args.processes,
     };
     check(&plan)?;
@@ -311,6 +316,12 @@ fn check(plan: &Plan) -> Result<(), String> {
     if plan.rewrite_in_flight && !(plan.direct && plan.writers > 0) {
         return Err(
             "--rewrite-in-flight: needs direct writers: profile D or F, or --direct with --writers"
+                .to_owned(),
+        );
+    }
+    if plan.io_uring && !(plan.direct && plan.writers > 0) {
+        return Err(
+            "--io-uring: needs direct writers: profile D or F, or --direct with --writers"
                 .to_owned(),
         );
     }

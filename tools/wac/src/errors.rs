@@ -35,7 +35,9 @@ pub enum Op {
     Open,
     /// Mapping the file.
     Mmap,
-    /// `write()`.
+    /// Making a ring, and registering the buffer.
+    IoUring,
+    /// `write()`, or the same with io_uring.
     Write,
     /// A store to the mapping.
     Store,
@@ -59,6 +61,7 @@ impl Op {
         match self {
             Op::Open => "open",
             Op::Mmap => "mmap",
+            Op::IoUring => "io_uring",
             Op::Write => "write",
             Op::Store => "store",
             Op::SyncFileRange => "sync_file_range",

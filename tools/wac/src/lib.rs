@@ -13,7 +13,8 @@
 //! | [`target`] | the file or block device: open, lay out, probe |
 //! | [`pattern`] | what is written where: the self-describing words, the offsets |
 //! | [`worker`] | the three kinds of worker: `write()`, `O_DIRECT`, `mmap` |
-//! | [`mapping`] | memory that others write at the same time; the only `unsafe` |
+//! | [`mapping`] | memory that others write at the same time |
+//! | [`uring`] | writing such memory with io_uring |
 //! | [`process`] | workers as processes of their own |
 //! | [`run`] | start, watch and stop the workers |
 //! | [`monitor`] | the device's violation counter |
@@ -41,5 +42,6 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod target;
+pub mod uring;
 pub mod verify;
 pub mod worker;

@@ -2,7 +2,7 @@
 
 //! Memory that others write at the same time: file mappings and I/O buffers.
 //!
-//! This is the only module with `unsafe`. What it guards:
+//! What its `unsafe` guards:
 //!
 //! * Contents are reached through `AtomicU64` only, one aligned word at a time.
 //!   No `&[u8]`, `&u64` or `&mut` to them ever exists, so that other threads,
@@ -248,14 +248,24 @@ impl SharedMapping {
         range: Range<usize>,
         offset: u64,
     ) -> Result<usize, Errno> {
-        self.check(&range)?;
         let offset = libc::off_t::try_from(offset).map_err(|_| Errno::FBIG)?;
-        // SAFETY: `range.start` is inside the mapping, by the check.
-        let address = unsafe { self.base.as_ptr().byte_add(range.start) };
+        let address = self.address(&range)?;
         // SAFETY: The kernel reads `range.len()` bytes from there, all of them
         // inside the mapping. It takes them as they are when it gets to them.
         let written = unsafe { libc::pwrite(fd.as_raw_fd(), address, range.len(), offset) };
         usize::try_from(written).map_err(|_| last_errno())
+    }
+
+    /// Where it is.
+    pub(crate) fn as_ptr(&self) -> *mut c_void {
+        self.base.as_ptr()
+    }
+
+    /// Where the bytes `range` are. `EINVAL` if they are not inside the mapping.
+    pub(crate) fn address(&self, range: &Range<usize>) -> Result<*const c_void, Errno> {
+        self.check(range)?;
+        // SAFETY: `range.start` is inside the mapping, by the check.
+        Ok(unsafe { self.base.as_ptr().byte_add(range.start) })
     }
 
     fn check(&self, range: &Range<usize>) -> Result<(), Errno> {

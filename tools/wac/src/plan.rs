@@ -79,6 +79,9 @@ pub struct Plan {
     pub o_sync: bool,
     /// Whether each direct writer's buffer is rewritten while it is in flight.
     pub rewrite_in_flight: bool,
+    /// Whether direct writers write with io_uring, from a registered buffer.
+    #[serde(default)]
+    pub io_uring: bool,
     /// Workers are processes rather than threads.
     pub processes: bool,
 }
@@ -144,6 +147,7 @@ pub(crate) fn sample() -> Plan {
         direct: false,
         o_sync: false,
         rewrite_in_flight: false,
+        io_uring: false,
         processes: false,
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A worker that calls `write()` with `O_DIRECT`: the device reads the worker's
-//! own buffer. With `--rewrite-in-flight` a companion thread keeps changing that
+//! own buffer; with `--io-uring`, one that it has registered. With `--rewrite-in-flight` a companion thread keeps changing that
 //! buffer for as long as the call has not returned, which is what an application
 //! does that reuses a buffer too early. Only a copy (a bounce) of the buffer can
 //! keep such a write stable.
@@ -16,6 +16,7 @@ use crate::errors::{Code, Op};
 use crate::mapping::SharedMapping;
 use crate::pattern::{Pattern, Stamp, VARIANTS};
 use crate::plan::Plan;
+use crate::uring::Ring;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -24,10 +25,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// The descriptor, the buffer, and the companion if there is one.
+/// The descriptor, the buffer, and the ring and the companion if there are any.
 pub(super) struct Direct {
     fd: OwnedFd,
     buffer: Arc<SharedMapping>,
+    ring: Option<Ring>,
     block_size: usize,
     companion: Option<Companion>,
 }
@@ -38,6 +40,11 @@ impl Direct {
         let buffer = SharedMapping::anonymous(plan.block_size)
             .map(Arc::new)
             .map_err(|errno| (Op::Mmap, errno))?;
+        let ring = plan
+            .io_uring
+            .then(|| Ring::new(Arc::clone(&buffer)))
+            .transpose()
+            .map_err(|errno| (Op::IoUring, errno))?;
         let companion = plan
             .rewrite_in_flight
             .then(|| Companion::start(plan, id, Arc::clone(&buffer)))
@@ -46,6 +53,7 @@ impl Direct {
         Ok(Direct {
             fd,
             buffer,
+            ring,
             block_size: plan.words_per_block() * 8,
             companion,
         })
@@ -63,10 +71,12 @@ impl Medium for Direct {
         let offset = block * self.block_size as u64;
         let mut done = 0;
         while done < self.block_size {
-            match self
-                .buffer
-                .write_to(self.fd.as_fd(), done..self.block_size, offset + done as u64)
-            {
+            let (fd, range, at) = (self.fd.as_fd(), done..self.block_size, offset + done as u64);
+            let written = match &mut self.ring {
+                Some(ring) => ring.write_to(fd, range, at),
+                None => self.buffer.write_to(fd, range, at),
+            };
+            match written {
                 Ok(0) => return Err(Code::NO_PROGRESS),
                 Ok(written) => done += written,
                 Err(Errno::INTR) => (),

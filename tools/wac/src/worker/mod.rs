@@ -111,7 +111,7 @@ pub struct Worker<'a> {
 
 enum AnyMedium {
     Write(write::Write),
-    Direct(direct::Direct),
+    Direct(Box<direct::Direct>),
     Map(map::Map),
 }
 
@@ -121,7 +121,8 @@ impl<'a> Worker<'a> {
     pub fn prepare(plan: &'a Plan, spec: WorkerSpec, path: &Path) -> Worker<'a> {
         let medium = match spec.kind {
             Kind::Write => write::Write::open(plan, path).map(AnyMedium::Write),
-            Kind::Direct => direct::Direct::open(plan, spec.id, path).map(AnyMedium::Direct),
+            Kind::Direct => direct::Direct::open(plan, spec.id, path)
+                .map(|direct| AnyMedium::Direct(Box::new(direct))),
             Kind::Map => map::Map::open(plan, path).map(AnyMedium::Map),
         };
         Worker { plan, spec, medium }
@@ -147,7 +148,7 @@ impl<'a> Worker<'a> {
         };
         match self.medium {
             Ok(AnyMedium::Write(medium)) => job.run(medium),
-            Ok(AnyMedium::Direct(medium)) => job.run(medium),
+            Ok(AnyMedium::Direct(medium)) => job.run(*medium),
             Ok(AnyMedium::Map(medium)) => job.run(medium),
             Err((op, errno)) => job.could_not_start(op, errno),
         }
