@@ -46,7 +46,7 @@ class Spdx(Tree):
         self.assertEqual(len(self.found(spdx, {"a.rs": "\n\n\n" + HEAD})), 1)
 
     def test_in_the_comments_of_another_language(self):
-        for name in ("a.py", "a.h", "a.md", "a.rst", "Makefile"):
+        for name in ("a.py", "a.h", "a.css", "a.md", "a.rst", "Makefile"):
             self.assertEqual(len(self.found(spdx, {name: HEAD})), 1, name)
             os.remove(os.path.join(self.directory.name, name))
 
