@@ -124,6 +124,10 @@ check: modules tools ## all tests, on the host and in the virtual machine
 check-host: setup ## only those that need no virtual machine
 	@tools/testing/check --kernel $(or $(KERNEL),stock) --host
 
+.PHONY: check-page
+check-page: setup ## the page of a survey in a headless Chromium, if there is one (PICTURES=DIR)
+	@tools/testing/survey-page/run $(PICTURES)
+
 .PHONY: selftests
 selftests: modules tools ## only those in the virtual machine (TESTS="params.sh ..." for some)
 	@tools/testing/run-selftests --kernel $(or $(KERNEL),stock) \
