@@ -34,6 +34,10 @@ pub struct Summary {
     pub p999: u64,
     /// The slowest.
     pub max: u64,
+    /// How many took at most that long (the first number), and longer than what the class before says. Each is
+    /// twice as long as the one before; the first is 1 µs.
+    #[serde(default)]
+    pub classes: Pairs,
 }
 
 /// A histogram as (nanoseconds, count) pairs: the form in which a worker that
@@ -73,6 +77,10 @@ impl Latency {
             p99: h.value_at_quantile(0.99),
             p999: h.value_at_quantile(0.999),
             max: h.max(),
+            classes: h
+                .iter_log(1000, 2.0)
+                .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
+                .collect(),
         }
     }
 }
@@ -108,13 +116,17 @@ mod tests {
         copy.add(&latency.pairs());
         let (a, b) = (latency.summary(), copy.summary());
         assert_eq!((a.count, a.p50, a.p99), (b.count, b.p50, b.p99));
+        assert_eq!(a.classes.iter().map(|class| class.1).sum::<u64>(), 1000);
+        assert!(a.classes.is_sorted() && a.classes.len() < 12, "{a:?}");
         assert!((495_000..=510_000).contains(&a.p50), "{a:?}");
         assert!((990_000..=1_010_000).contains(&a.max), "{a:?}");
     }
 
     #[test]
     fn an_empty_histogram_is_all_zero() {
-        assert_eq!(Latency::default().summary(), Summary::default());
+        let mut empty = Latency::default().summary();
+        empty.classes.clear();
+        assert_eq!(empty, Summary::default());
     }
 
     #[test]
