@@ -154,7 +154,7 @@ bench-strategies: modules tools ## what keeping pages stable costs: a table, JSO
 	@status=0; \
 	$(RUN) --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
 		bench-strategies run --json /out/strategies.json $(ARGS) || status=$$?; \
-	"$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json \
+	$(ENV) exec -- "$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json \
 		build/bench/strategies.svg && \
 	echo 'build/bench/strategies.json, build/bench/strategies.svg' && exit $$status
 
