@@ -102,7 +102,7 @@ distclean: clean ## also drop the cache: kernel, build root, guest image, target
 tools: setup ## build wac and the benchmarks, for the virtual machine
 	@env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(ENV) exec -- \
 		cargo build --quiet --release --locked --package wac --package bench-strategies \
-		--package bench-device
+		--package bench-device --package survey --package survey-page
 
 ##@ Using
 
@@ -113,6 +113,10 @@ shell: modules ## a shell in the virtual machine, with the modules (OUT=DIR at /
 .PHONY: demo
 demo: modules tools ## from nothing to a verdict: pages proved stable, and caught changing
 	@tools/testing/demo/run --kernel $(or $(KERNEL),stock)
+
+.PHONY: survey
+survey: modules tools ## who keeps pages stable: a table, JSON and a page (ONLY="ext4 xfs:mmap", ARGS=--quick)
+	@tools/testing/survey/run --kernel $(or $(KERNEL),stock) $(foreach o,$(ONLY),--only $(o)) $(ARGS)
 
 ##@ Testing
 

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One combination of subject, way, capability, window and sector: it is run, and judged.
+
+use crate::disk::{Counters, Disks, Record};
+use crate::place;
+use crate::shell::{self, Ended, Stuck};
+use crate::subject::Subject;
+use crate::way::Way;
+use std::time::{Duration, Instant};
+use survey_lib::report::{Capability, Cell, Latency, Verdict, Violation};
+
+/// Where a program is that the survey calls: itself, for what wac doesn't do.
+const SELF: &str = "/proc/self/exe";
+
+/// What is needed to run one.
+pub(crate) struct Site<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) disks: &'a Disks,
+    /// Where it is mounted.
+    pub(crate) mnt: &'a str,
+    /// The device that is on top.
+    pub(crate) top: &'a str,
+}
+
+/// Which combination of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Combination {
+    pub(crate) way: Way,
+    pub(crate) capability: Capability,
+    pub(crate) window_us: u64,
+    pub(crate) sector: u32,
+}
+
+/// What a program found out.
+enum Outcome {
+    Ran(Option<Latency>),
+    /// It could not do what it should, and says why.
+    Refused(String),
+}
+
+/// A cell of which nothing was checked, and why.
+pub(crate) fn unchecked(
+    subject: &Subject,
+    combination: Combination,
+    verdict: Verdict,
+    why: String,
+) -> Cell {
+    Cell {
+        subject: subject.name.clone(),
+        way: combination.way.name().to_owned(),
+        capability: combination.capability,
+        window_us: combination.window_us,
+        sector: combination.sector,
+        verdict,
+        why,
+        writes: 0,
+        intervals: 0,
+        seconds: 0.0,
+        violations: 0,
+        first: None,
+        confirmed: None,
+        latency: None,
+        reproduce: reproduce(subject, combination),
+    }
+}
+
+/// How to see it again.
+fn reproduce(subject: &Subject, combination: Combination) -> String {
+    let capability = match combination.capability {
+        Capability::On => "on",
+        Capability::Off => "off",
+    };
+    format!(
+        "make survey ONLY={}:{} ARGS='--capability {capability} --window {} --sector {}'",
+        subject.name,
+        combination.way.name(),
+        combination.window_us,
+        combination.sector
+    )
+}
+
+/// Runs it for so long.
+pub(crate) fn run(
+    site: &Site<'_>,
+    combination: Combination,
+    time: Duration,
+) -> Result<Cell, String> {
+    let Site { subject, disks, .. } = site;
+    if let Some(why) = subject.not_applicable.get(combination.way.name()) {
+        return Ok(unchecked(
+            subject,
+            combination,
+            Verdict::NotApplicable,
+            why.clone(),
+        ));
+    }
+    let begun = Instant::now();
+    let outcome = match combination.way {
+        Way::Swap => swap(site, combination, time),
+        _ => {
+            disks.set_window(combination.window_us)?;
+            disks.reset()?;
+            work(site, combination.way, time)
+        }
+    };
+    let latency = match outcome {
+        Ok(Outcome::Ran(latency)) => latency,
+        Ok(Outcome::Refused(why)) => {
+            disks.set_window(0)?;
+            return Ok(unchecked(subject, combination, Verdict::Refused, why));
+        }
+        Err(Stuck::Failed(why)) => {
+            disks.set_window(0)?;
+            return Ok(unchecked(subject, combination, Verdict::Unsupported, why));
+        }
+        Err(Stuck::Hangs(what)) => return Err(format!("{what} hangs")),
+    };
+    // What is on its way counts, too.
+    let settled = shell::program(
+        "sync",
+        &["--file-system", site.mnt],
+        Duration::from_secs(60),
+    );
+    if let Err(Stuck::Hangs(what)) = settled {
+        return Err(format!("{what} hangs"));
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let (counters, records) = (disks.counters()?, disks.records()?);
+    disks.set_window(0)?;
+    Ok(judge(
+        site,
+        combination,
+        &counters,
+        &records,
+        latency,
+        seconds,
+    ))
+}
+
+/// The verdict.
+fn judge(
+    site: &Site<'_>,
+    combination: Combination,
+    counters: &Counters,
+    records: &[Record],
+    latency: Option<Latency>,
+    seconds: f64,
+) -> Cell {
+    let first = records.first().map(|record| Violation {
+        seconds: counters.first_us.unwrap_or(0) as f64 / 1e6,
+        inode: record.inode,
+        offset: record.offset,
+        what: place::of(record, site, combination.way),
+        sector: record.sector,
+        bytes: record.ranges.clone(),
+        before: bytes(&record.before),
+        after: bytes(&record.after),
+    });
+    let verdict = match (counters.violations, counters.writes) {
+        (0, 0) => {
+            let why = "nothing reached the device while it was watched".to_owned();
+            return unchecked(site.subject, combination, Verdict::NotApplicable, why);
+        }
+        (0, _) => Verdict::Stable,
+        _ => Verdict::Unstable,
+    };
+    Cell {
+        verdict,
+        why: String::new(),
+        writes: counters.writes,
+        intervals: counters.intervals,
+        seconds,
+        violations: counters.violations,
+        first: first.filter(|_| verdict == Verdict::Unstable),
+        latency,
+        ..unchecked(site.subject, combination, verdict, String::new())
+    }
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits = hex.as_bytes().chunks_exact(2);
+    digits
+        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}
+
+/// Changes pages in one way.
+fn work(site: &Site<'_>, way: Way, time: Duration) -> Result<Outcome, Stuck> {
+    let seconds = time.as_secs_f64().to_string();
+    let limit = time + Duration::from_secs(60);
+    let Some(options) = way.wac() else {
+        let args = ["metadata", site.mnt, "--seconds", &seconds];
+        return Ok(plain(shell::program(SELF, &args, limit)?));
+    };
+    let file = if site.subject.raw {
+        site.top.to_owned()
+    } else {
+        format!("{}/wac", site.mnt)
+    };
+    let fixed = [
+        "--time",
+        &seconds,
+        "--no-readback",
+        "--progress",
+        "none",
+        "--json",
+        "-",
+        &file,
+    ];
+    let ended = shell::program("wac", &[options, &fixed].concat(), limit)?;
+    let Ok(report) = serde_json::from_str::<wac::report::Report>(&ended.output) else {
+        return Ok(Outcome::Refused(ended.complaint()));
+    };
+    if report.operations == 0 {
+        let gave_up = report
+            .workers
+            .iter()
+            .find_map(|worker| worker.gave_up.clone());
+        return Ok(Outcome::Refused(
+            gave_up.unwrap_or_else(|| "no write succeeded".to_owned()),
+        ));
+    }
+    let latency = report.latency_ns;
+    let summary = if latency.write.count > 0 {
+        latency.write
+    } else {
+        latency.store
+    };
+    Ok(Outcome::Ran(Some(Latency {
+        count: summary.count,
+        p50: summary.p50,
+        p99: summary.p99,
+        p999: summary.p999,
+        max: summary.max,
+        histogram: summary.classes,
+    })))
+}
+
+/// Swaps to a file, or to the device.
+fn swap(site: &Site<'_>, combination: Combination, time: Duration) -> Result<Outcome, Stuck> {
+    let limit = time + Duration::from_secs(120);
+    let place = if site.subject.raw {
+        site.top.to_owned()
+    } else {
+        format!("{}/swap", site.mnt)
+    };
+    let make = format!(
+        "[ -b {place} ] || {{ head -c 64M /dev/zero >{place}; chmod 600 {place}; }}\n\
+         mkswap {place} >/dev/null\nsync\nswapon {place}"
+    );
+    let made = shell::script(&make, true, &[], limit)?;
+    if made.status != Some(0) {
+        return Ok(Outcome::Refused(made.complaint()));
+    }
+    let set = site
+        .disks
+        .set_window(combination.window_us)
+        .and_then(|()| site.disks.reset());
+    let args = ["swap", "--seconds", &time.as_secs_f64().to_string()].map(str::to_owned);
+    let ended = set
+        .map_err(Stuck::Failed)
+        .and_then(|()| shell::program(SELF, &args, limit));
+    // The window would be waited for with each page that is read back.
+    let fast = site.disks.set_window(0).map_err(Stuck::Failed);
+    let off = shell::program("swapoff", &[&place], limit)?;
+    fast?;
+    if off.status != Some(0) {
+        return Err(Stuck::Hangs(format!("swapoff: {}", off.complaint())));
+    }
+    Ok(plain(ended?))
+}
+
+/// Of a program that says no more than whether it did.
+fn plain(ended: Ended) -> Outcome {
+    match ended.status {
+        Some(0) => Outcome::Ran(None),
+        Some(_) => Outcome::Refused(ended.complaint()),
+        None => Outcome::Refused("it took too long, and was stopped".to_owned()),
+    }
+}

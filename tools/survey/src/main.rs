@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which filesystems and stacked devices keep their pages stable? Each is made on dif_blk's disks, its pages are
+//! changed in several ways, and the disks tell whether one changed while it was written.
+//!
+//! | module | subject |
+//! | --- | --- |
+//! | [`subject`] | what is surveyed |
+//! | [`way`] | the ways in which pages are changed |
+//! | [`run`] | all of it, one after the other |
+//! | [`cell`] | one combination: it is run, and judged |
+//! | [`confirm`] | what is unstable is looked at once more, in another way |
+//! | [`disk`] | dif_blk's disks |
+//! | [`place`] | what is stored where |
+//! | [`metadata`], [`swap`] | workloads that wac has not |
+//! | [`shell`] | scripts, and programs that may hang |
+//! | [`journal`] | what was found so far |
+//! | [`table`] | what is printed |
+//!
+//! Runs in the virtual machine, as root. `survey-page` draws the page.
+
+#![forbid(unsafe_code)]
+
+mod cell;
+mod confirm;
+mod disk;
+mod journal;
+mod metadata;
+mod place;
+mod run;
+mod shell;
+mod subject;
+mod swap;
+mod table;
+mod way;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use journal::Journal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use subject::Subject;
+use survey_lib::report::{Capability, Report, VERSION};
+use table::Table;
+use way::Way;
+
+/// Finds out which filesystems and stacked devices keep their pages stable
+#[derive(Parser)]
+#[command(version)]
+struct Command {
+    #[command(subcommand)]
+    command: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Survey, and write a report
+    Run(RunArgs),
+    /// Do nothing but change metadata below a directory
+    Metadata {
+        directory: PathBuf,
+        /// For how long
+        #[arg(long, default_value_t = 2.0)]
+        seconds: f64,
+    },
+    /// Do nothing but rewrite more memory than there is
+    Swap {
+        /// For how long
+        #[arg(long, default_value_t = 2.0)]
+        seconds: f64,
+    },
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// Where the descriptions of subjects are
+    #[arg(long)]
+    subjects: Vec<PathBuf>,
+    /// What was found is noted there, and what is there already isn't done again
+    #[arg(long)]
+    journal: PathBuf,
+    /// Where the report goes, as JSON
+    #[arg(long)]
+    report: PathBuf,
+    /// Only this subject, or only this way of it: SUBJECT[:WAY]; may be there several times
+    #[arg(long)]
+    only: Vec<String>,
+    /// A few minutes: one window, one sector, less time
+    #[arg(long)]
+    quick: bool,
+    /// Only with disks that ask for stable pages, or only with such that don't
+    #[arg(long)]
+    capability: Option<Word>,
+    /// Only with this window, in microseconds
+    #[arg(long)]
+    window: Option<u64>,
+    /// Only with this logical block size, in bytes: 512 or 4096
+    #[arg(long)]
+    sector: Option<u32>,
+    /// How long pages are changed in each combination
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// The commit of the project, for the report
+    #[arg(long, default_value = "unknown")]
+    revision: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Word {
+    On,
+    Off,
+}
+
+/// Capability, window in microseconds, sector in bytes: in which of them each way is tried.
+const CIRCUMSTANCES: [(Capability, u64, u32); 4] = [
+    (Capability::On, 200, 512),
+    (Capability::On, 20_000, 512),
+    (Capability::On, 20_000, 4096),
+    (Capability::Off, 20_000, 512),
+];
+const QUICK: [(Capability, u64, u32); 2] = [
+    (Capability::On, 20_000, 512),
+    (Capability::Off, 20_000, 512),
+];
+
+fn main() -> ExitCode {
+    let done = match Command::parse().command {
+        What::Run(args) => survey(&args),
+        What::Metadata { directory, seconds } => {
+            metadata::run(&directory, Duration::from_secs_f64(seconds)).map(drop)
+        }
+        What::Swap { seconds } => swap::run(Duration::from_secs_f64(seconds)).map(drop),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("survey: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The circumstances that were asked for.
+fn circumstances(args: &RunArgs) -> Result<Vec<(Capability, u64, u32)>, String> {
+    let all: &[_] = if args.quick { &QUICK } else { &CIRCUMSTANCES };
+    let mut chosen: Vec<_> = all.to_vec();
+    if let Some(word) = args.capability {
+        let wanted = match word {
+            Word::On => Capability::On,
+            Word::Off => Capability::Off,
+        };
+        chosen.retain(|(capability, _, _)| *capability == wanted);
+    }
+    if let Some(wanted) = args.window {
+        chosen.retain(|(_, window, _)| *window == wanted);
+    }
+    if let Some(wanted) = args.sector {
+        chosen.retain(|(_, _, sector)| *sector == wanted);
+    }
+    if chosen.is_empty() {
+        let known: Vec<String> = all
+            .iter()
+            .map(|(capability, window, sector)| {
+                format!("--capability {capability:?} --window {window} --sector {sector}")
+                    .to_lowercase()
+            })
+            .collect();
+        return Err(format!(
+            "there is no such combination, but {}",
+            known.join("; ")
+        ));
+    }
+    Ok(chosen)
+}
+
+/// The subjects and ways that were asked for. A way that is named for one subject is for all that are named.
+fn chosen(args: &RunArgs) -> Result<(Vec<Subject>, Vec<Way>), String> {
+    let mut subjects = Vec::new();
+    for directory in &args.subjects {
+        subjects.extend(Subject::all(directory)?);
+    }
+    let (mut names, mut ways) = (Vec::new(), Vec::new());
+    for only in &args.only {
+        let (name, way) = only.split_once(':').unwrap_or((only, ""));
+        if !subjects.iter().any(|subject| subject.name == name) {
+            let known: Vec<&str> = subjects.iter().map(|subject| &*subject.name).collect();
+            return Err(format!(
+                "there is no subject '{name}', but {}",
+                known.join(", ")
+            ));
+        }
+        names.push(name);
+        if !way.is_empty() {
+            ways.push(Way::of_name(way)?);
+        }
+    }
+    if !names.is_empty() {
+        subjects.retain(|subject| names.contains(&&*subject.name));
+    }
+    if ways.is_empty() {
+        ways.extend(Way::ALL);
+    }
+    Ok((subjects, ways))
+}
+
+fn survey(args: &RunArgs) -> Result<(), String> {
+    let (subjects, ways) = chosen(args)?;
+    let usual = if args.quick { 0.7 } else { 2.0 };
+    let plan = run::Plan {
+        subjects,
+        ways,
+        circumstances: circumstances(args)?,
+        time: Duration::try_from_secs_f64(args.seconds.unwrap_or(usual))
+            .map_err(|error| format!("--seconds: {error}"))?,
+    };
+    let mut journal = Journal::open(&args.journal)?;
+    let mut found = plan.run(&mut journal, &mut Table::new(plan.len()))?;
+    confirm::all(&plan, &mut journal, &mut found)?;
+    print!("{}", table::matrix(&found.cells));
+    let report = Report {
+        version: VERSION,
+        kernel: bench_lib::system::kernel(),
+        machine: machine(),
+        date: date()?,
+        revision: args.revision.clone(),
+        seconds: plan.time.as_secs_f64(),
+        reproduce: if args.quick {
+            "make survey ARGS=--quick".to_owned()
+        } else {
+            "make survey".to_owned()
+        },
+        subjects: plan
+            .subjects
+            .iter()
+            .map(|subject| subject.to_report(found.propagates.get(&subject.name).copied()))
+            .collect(),
+        ways: plan.ways.iter().map(|way| way.to_report()).collect(),
+        cells: found.cells,
+    };
+    survey_lib::check::report(&report).map_err(|error| format!("the report: {error}"))?;
+    bench_lib::result::write(&args.report, &report)
+}
+
+/// Processors and memory.
+fn machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let read = |path| bench_lib::system::read(path).unwrap_or_default();
+    let (cpuinfo, meminfo) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+    let field = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let model = field(&cpuinfo, "model name").unwrap_or_default();
+    let memory = field(&meminfo, "MemTotal").unwrap_or_default();
+    let mib = memory
+        .split(' ')
+        .next()
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .map_or(0, |kib| kib >> 10);
+    format!("{cpus} × {model}, {mib} MiB of memory")
+}
+
+fn date() -> Result<String, String> {
+    let limit = Duration::from_secs(9);
+    shell::program("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"], limit)
+        .map(|ended| ended.output.trim().to_owned())
+        .map_err(|_| "there is no date".to_owned())
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is stored where: the kind of block that a violation is in.
+
+use crate::cell::Site;
+use crate::disk::Record;
+use crate::shell;
+use crate::way::Way;
+use std::time::Duration;
+
+/// What it is, as well as it can be said.
+pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
+    let subject = site.subject;
+    match (record.kind.as_str(), record.inode) {
+        ("file", Some(inode)) => subject
+            .inodes
+            .get(&inode.to_string())
+            .cloned()
+            .unwrap_or_else(|| "file data".to_owned()),
+        ("block device", _) if subject.raw => "data of the device".to_owned(),
+        ("block device", _) => record
+            .offset
+            .and_then(|offset| of_ext(site.top, offset))
+            .unwrap_or_else(|| "metadata".to_owned()),
+        // What is registered with io_uring isn't pinned for each request.
+        _ if record.page.direct || way == Way::IoUring => "buffer of direct I/O".to_owned(),
+        _ if record.page.anonymous => "anonymous memory".to_owned(),
+        _ => "memory of the kernel".to_owned(),
+    }
+}
+
+/// What ext2, 3 and 4 have there, as e2fsprogs see it.
+fn of_ext(device: &str, offset: u64) -> Option<String> {
+    let ask = |program: &str, args: &[&str]| {
+        let ended = shell::program(program, args, Duration::from_secs(20)).ok()?;
+        (ended.status == Some(0)).then_some(ended.output)
+    };
+    let about = ask("dumpe2fs", &[device])?;
+    let size: u64 = value(&about, "Block size:")?;
+    let block = offset / size;
+    if let Some(found) = about.lines().find_map(|line| structure(line, block)) {
+        return Some(found.to_owned());
+    }
+    let inode = ask("debugfs", &["-R", &format!("icheck {block}"), device])?;
+    let inode = inode.lines().nth(1)?.split_whitespace().nth(1)?;
+    let journal: u64 = value(&about, "Journal inode:").unwrap_or(8);
+    Some(match inode.parse::<u64>() {
+        Ok(inode) if inode == journal => "journal".to_owned(),
+        Ok(2) => "root directory".to_owned(),
+        Ok(inode) => format!("directory, attributes or block map of inode {inode}"),
+        Err(_) => "metadata".to_owned(),
+    })
+}
+
+fn value(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().parse().ok()
+}
+
+/// What a line of dumpe2fs says that the block is, if it says so:
+/// `  Primary superblock at 0, Group descriptors at 1-1`, `  Inode table at 38-549 (+38)`.
+fn structure(line: &str, block: u64) -> Option<&'static str> {
+    const KINDS: [(&str, &str); 5] = [
+        ("superblock at ", "superblock"),
+        ("Group descriptors at ", "group descriptors"),
+        ("Block bitmap at ", "block bitmap"),
+        ("Inode bitmap at ", "inode bitmap"),
+        ("Inode table at ", "inode table"),
+    ];
+    KINDS.into_iter().find_map(|(text, kind)| {
+        let (_, rest) = line.split_once(text)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '-');
+        let range = rest.get(..end.unwrap_or(rest.len()))?;
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let range = first.parse::<u64>().ok()?..=last.parse().ok()?;
+        range.contains(&block).then_some(kind)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::structure;
+
+    #[test]
+    fn lines_of_dumpe2fs() {
+        let first = "  Primary superblock at 0, Group descriptors at 1-2";
+        let table = "  Inode table at 38-549 (+38)";
+        assert_eq!(structure(first, 0), Some("superblock"));
+        assert_eq!(structure(first, 2), Some("group descriptors"));
+        assert_eq!(structure(first, 3), None);
+        assert_eq!(structure(table, 549), Some("inode table"));
+        assert_eq!(structure(table, 550), None);
+        assert_eq!(
+            structure("  Block bitmap at 5 (+5), csum 0x1", 5),
+            Some("block bitmap")
+        );
+        assert_eq!(structure("  5 free blocks", 5), None);
+    }
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The whole survey: each subject is made once for each kind of disk, and all that is to be done there is done.
+
+use crate::cell::{self, Combination, Site};
+use crate::disk::{Disks, Setting};
+use crate::journal::{Journal, Line};
+use crate::shell::{self, Stuck};
+use crate::subject::Subject;
+use crate::table::Table;
+use crate::way::Way;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use survey_lib::report::{Capability, Cell, Verdict};
+
+/// What is to be done.
+pub(crate) struct Plan {
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) ways: Vec<Way>,
+    /// Capability, window in microseconds, sector in bytes.
+    pub(crate) circumstances: Vec<(Capability, u64, u32)>,
+    /// For how long pages are changed.
+    pub(crate) time: Duration,
+}
+
+/// How long a subject may take to be made or taken down.
+const SETUP: Duration = Duration::from_secs(120);
+
+/// Where it is mounted.
+const MNT: &str = "/tmp/survey";
+
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) propagates: HashMap<String, bool>,
+}
+
+/// What a combination of a subject is called in the journal.
+fn name(subject: &str, way: &str, capability: Capability, window_us: u64, sector: u32) -> String {
+    format!("{subject} {way} {capability:?} {window_us} {sector}")
+}
+
+impl Plan {
+    /// How many cells.
+    pub(crate) fn len(&self) -> usize {
+        self.subjects.len() * self.ways.len() * self.circumstances.len()
+    }
+
+    /// What the journal has of them. What was begun and has no end brought the machine down.
+    fn known(&self, journal: &Journal) -> (Found, HashMap<String, bool>) {
+        let mut found = Found::default();
+        let (mut ended, mut cells) = (HashMap::new(), BTreeMap::new());
+        for line in &journal.before {
+            match line {
+                Line::Begun(name) => {
+                    ended.entry(name.clone()).or_insert(false);
+                }
+                Line::Cell(cell) => {
+                    let Cell { subject, way, .. } = &**cell;
+                    let name = name(subject, way, cell.capability, cell.window_us, cell.sector);
+                    ended.insert(name.clone(), true);
+                    // Of two, the later one counts.
+                    cells.insert(name, (**cell).clone());
+                }
+                Line::Propagates { subject, does } => {
+                    found.propagates.insert(subject.clone(), *does);
+                }
+            }
+        }
+        found.cells.extend(cells.into_values());
+        (found, ended)
+    }
+
+    /// Does what the journal doesn't have yet.
+    pub(crate) fn run(&self, journal: &mut Journal, table: &mut Table) -> Result<Found, String> {
+        let (mut found, ended) = self.known(journal);
+        for cell in &found.cells {
+            table.add(cell);
+        }
+        for subject in &self.subjects {
+            let mut settings: Vec<Setting> = Vec::new();
+            for &(capability, _, sector) in &self.circumstances {
+                let setting = Setting {
+                    capability,
+                    sector,
+                    dix: false,
+                };
+                if !settings.contains(&setting) {
+                    settings.push(setting);
+                }
+            }
+            for setting in settings {
+                let mut left = Vec::new();
+                for combination in self.combinations(setting) {
+                    let Combination {
+                        way,
+                        capability,
+                        window_us,
+                        sector,
+                    } = combination;
+                    let name = name(&subject.name, way.name(), capability, window_us, sector);
+                    match ended.get(&name) {
+                        Some(true) => {}
+                        Some(false) => {
+                            let why = "the machine went down or hung in it".to_owned();
+                            let verdict = Verdict::Unsupported;
+                            let cell = cell::unchecked(subject, combination, verdict, why);
+                            note(journal, table, &mut found, cell)?;
+                        }
+                        None => left.push((name, combination)),
+                    }
+                }
+                if !left.is_empty() {
+                    self.subject(subject, setting, &left, journal, table, &mut found)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn combinations(&self, setting: Setting) -> impl Iterator<Item = Combination> + '_ {
+        self.circumstances
+            .iter()
+            .filter(move |(capability, _, sector)| {
+                (*capability, *sector) == (setting.capability, setting.sector)
+            })
+            .flat_map(|&(capability, window_us, sector)| {
+                self.ways.iter().map(move |&way| Combination {
+                    way,
+                    capability,
+                    window_us,
+                    sector,
+                })
+            })
+    }
+
+    /// What is left of a subject on disks of that kind.
+    fn subject(
+        &self,
+        subject: &Subject,
+        setting: Setting,
+        left: &[(String, Combination)],
+        journal: &mut Journal,
+        table: &mut Table,
+        found: &mut Found,
+    ) -> Result<(), String> {
+        let mut all = |verdict: Verdict, why: &str, found: &mut Found| {
+            left.iter().try_for_each(|(_, combination)| {
+                let cell = cell::unchecked(subject, *combination, verdict, why.to_owned());
+                note(journal, table, found, cell)
+            })
+        };
+        if let Some(why) = subject.lacks() {
+            return all(Verdict::Unsupported, &why, found);
+        }
+        fs::create_dir_all(MNT).map_err(|error| format!("{MNT}: {error}"))?;
+        let made = match Made::new(subject, setting) {
+            Ok(made) => made,
+            Err(Stuck::Failed(why)) => return all(Verdict::Refused, &why, found),
+            Err(Stuck::Hangs(what)) => return Err(format!("{}: {what} hangs", subject.name)),
+        };
+        if setting.capability == Capability::On {
+            if let Some(does) = made.asks() {
+                let line = Line::Propagates {
+                    subject: subject.name.clone(),
+                    does,
+                };
+                journal.add(&line)?;
+                found.propagates.insert(subject.name.clone(), does);
+            }
+        }
+        for (name, combination) in left {
+            journal.add(&Line::Begun(name.clone()))?;
+            table.begin();
+            let cell = cell::run(&made.site(), *combination, self.time)
+                .map_err(|error| format!("{name}: {error}"))?;
+            note(journal, table, found, cell)?;
+        }
+        made.down()
+            .map_err(|why| format!("{}: {why}", subject.name))
+    }
+}
+
+fn note(
+    journal: &mut Journal,
+    table: &mut Table,
+    found: &mut Found,
+    cell: Cell,
+) -> Result<(), String> {
+    table.add(&cell);
+    journal.add(&Line::Cell(Box::new(cell.clone())))?;
+    found.cells.push(cell);
+    Ok(())
+}
+
+/// A subject that was made.
+pub(crate) struct Made<'a> {
+    subject: &'a Subject,
+    disks: Disks,
+    /// `/dev/...` of all disks, with spaces.
+    paths: String,
+    /// The device on top.
+    top: String,
+}
+
+impl<'a> Made<'a> {
+    pub(crate) fn new(subject: &'a Subject, setting: Setting) -> Result<Self, Stuck> {
+        let disks = Disks::new(subject.disks, setting).map_err(Stuck::Failed)?;
+        let paths = disks.paths().collect::<Vec<_>>().join(" ");
+        let mut made = Self {
+            subject,
+            disks,
+            paths,
+            top: String::new(),
+        };
+        let up = made.script(&subject.up, true)?;
+        if up.status != Some(0) {
+            let why = up.complaint();
+            // Most of it isn't there to be taken down.
+            made.script(&subject.down, false)?;
+            return Err(Stuck::Failed(why));
+        }
+        let top = made.script(&format!("echo {}", subject.top), true)?;
+        made.top = top.output.trim().to_owned();
+        Ok(made)
+    }
+
+    fn script(&self, text: &str, strict: bool) -> Result<shell::Ended, Stuck> {
+        let first = self.paths.split(' ').next().unwrap_or_default();
+        let variables = [("DISK", first), ("DISKS", &self.paths), ("MNT", MNT)];
+        shell::script(text, strict, &variables, SETUP)
+    }
+
+    pub(crate) fn site(&self) -> Site<'_> {
+        Site {
+            subject: self.subject,
+            disks: &self.disks,
+            mnt: MNT,
+            top: &self.top,
+        }
+    }
+
+    /// Whether the device on top asks for stable pages, if it is known.
+    fn asks(&self) -> Option<bool> {
+        let device = fs::canonicalize(&self.top).ok()?;
+        let name = device.file_name()?.to_string_lossy().into_owned();
+        let path = Path::new("/sys/class/block")
+            .join(name)
+            .join("queue/stable_writes");
+        let text = fs::read_to_string(path).ok()?;
+        Some(text.trim() == "1")
+    }
+
+    /// Takes it down. The error is why that can't be done: the machine is of no more use.
+    pub(crate) fn down(self) -> Result<(), String> {
+        match self.script(&self.subject.down, true) {
+            Ok(ended) if ended.status == Some(0) => Ok(()),
+            Ok(ended) => Err(format!("can't be taken down: {}", ended.complaint())),
+            Err(Stuck::Failed(why) | Stuck::Hangs(why)) => Err(why),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is surveyed: a file in TOML for each, which says how it is made, mounted and taken down. README.md
+//! describes the keys.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use survey_lib::report::{self, Kind};
+
+/// A subject. The file's name, without `.toml`, is its name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Subject {
+    #[serde(skip)]
+    pub(crate) name: String,
+    title: String,
+    kind: Kind,
+    #[serde(default)]
+    about: String,
+    /// Disks that it is made of.
+    #[serde(default = "one")]
+    pub(crate) disks: u32,
+    /// What it can't do without.
+    #[serde(default)]
+    pub(crate) needs: Needs,
+    /// Makes it, from `$DISK` or all of `$DISKS`, and mounts it at `$MNT`.
+    pub(crate) up: String,
+    /// Undoes that, also where it was left half-made.
+    pub(crate) down: String,
+    /// The block device that the filesystem is on; what is written to where there is none.
+    #[serde(default = "disk")]
+    pub(crate) top: String,
+    /// Of a stack that is no more than a device: the subjects that are made on it. Each is one then.
+    #[serde(default)]
+    under: Vec<String>,
+    /// What has no file to write to: the device is.
+    #[serde(default)]
+    pub(crate) raw: bool,
+    /// Inodes that are no files of a user, and what they have.
+    #[serde(default)]
+    pub(crate) inodes: BTreeMap<String, String>,
+    /// Ways that make no sense, and why.
+    #[serde(default)]
+    pub(crate) not_applicable: BTreeMap<String, String>,
+}
+
+/// What a subject can't do without.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Needs {
+    #[serde(default)]
+    pub(crate) commands: Vec<String>,
+    #[serde(default)]
+    pub(crate) modules: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn disk() -> String {
+    "$DISK".to_owned()
+}
+
+impl Subject {
+    /// All of a directory, by their names.
+    pub(crate) fn all(directory: &Path) -> Result<Vec<Self>, String> {
+        let said = |error: std::io::Error| format!("{}: {error}", directory.display());
+        let mut paths = fs::read_dir(directory)
+            .map_err(said)?
+            .map(|entry| entry.map(|entry| entry.path()).map_err(said))
+            .collect::<Result<Vec<_>, _>>()?;
+        paths.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        });
+        paths.sort();
+        let read: Result<Vec<Self>, String> = paths.iter().map(|path| Self::read(path)).collect();
+        let read = read?;
+        let mut all = Vec::new();
+        for subject in &read {
+            if subject.under.is_empty() {
+                all.push(subject.clone());
+            }
+            for name in &subject.under {
+                let upper = read.iter().find(|other| other.name == *name);
+                let upper = upper.filter(|upper| upper.under.is_empty() && upper.disks == 1);
+                all.push(subject.with(upper.ok_or_else(|| {
+                    format!(
+                        "{}: under = '{name}' is no subject of one disk",
+                        subject.name
+                    )
+                })?));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The stack, with that on top.
+    fn with(&self, upper: &Self) -> Self {
+        let both = |a: &[String], b: &[String]| [a, b].concat();
+        Self {
+            name: format!("{}-{}", self.name, upper.name),
+            title: format!("{}, {}", self.title, upper.title),
+            needs: Needs {
+                commands: both(&self.needs.commands, &upper.needs.commands),
+                modules: both(&self.needs.modules, &upper.needs.modules),
+            },
+            up: format!("{}DISK={}\n{}", self.up, self.top, upper.up),
+            down: format!("{}\n{}", upper.down, self.down),
+            under: Vec::new(),
+            inodes: upper.inodes.clone(),
+            not_applicable: upper.not_applicable.clone(),
+            ..self.clone()
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, String> {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let text = bench_lib::system::read(path)?;
+        Self::parse(&name, &text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let mut subject: Self = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        if !(1..=8).contains(&subject.disks) {
+            return Err(format!(
+                "disks = {} is not valid: must be a number from 1 to 8",
+                subject.disks
+            ));
+        }
+        for way in subject.not_applicable.keys() {
+            crate::way::Way::of_name(way)?;
+        }
+        name.clone_into(&mut subject.name);
+        Ok(subject)
+    }
+
+    /// As it is in the report.
+    pub(crate) fn to_report(&self, propagates: Option<bool>) -> report::Subject {
+        report::Subject {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            kind: self.kind,
+            about: self.about.clone(),
+            recipe: self.up.trim().to_owned(),
+            propagates: propagates.filter(|_| self.kind == Kind::Stack),
+        }
+    }
+
+    /// What it lacks here, if it does.
+    pub(crate) fn lacks(&self) -> Option<String> {
+        let there = |program: &str, args: &[&str]| bench_lib::system::call(program, args).is_ok();
+        let command = self
+            .needs
+            .commands
+            .iter()
+            .find(|name| !there("sh", &["-c", &format!("command -v {name}")]))
+            .map(|name| format!("{name} is not installed"));
+        let module = || {
+            self.needs
+                .modules
+                .iter()
+                .find(|name| !there("modprobe", &["--quiet", name]))
+                .map(|name| format!("this kernel has no module {name}"))
+        };
+        command.or_else(module)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Subject;
+
+    const GOOD: &str = "title = 'a'\nkind = 'filesystem'\nup = 'true'\ndown = 'true'\n";
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert!(Subject::parse("a", GOOD).is_ok());
+        for (more, said) in [
+            (
+                "disks = 9",
+                "disks = 9 is not valid: must be a number from 1 to 8",
+            ),
+            ("colour = 1", "unknown field `colour`"),
+            ("disks = 'x'", "invalid type"),
+            ("not_applicable = { fly = 'no' }", "way 'fly' is not known"),
+            ("[", "keys"),
+        ] {
+            let error = Subject::parse("a", &format!("{GOOD}{more}\n")).unwrap_err();
+            assert!(error.contains(said), "{more}: {error}");
+        }
+        let error = Subject::parse("a", "title = 'a'").unwrap_err();
+        assert!(error.contains("missing field"), "{error}");
+    }
+
+    #[test]
+    fn those_that_come_with_it_are_good() {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("subjects");
+        let subjects = Subject::all(&directory).unwrap();
+        let named = |name: &str| subjects.iter().find(|subject| subject.name == name);
+        assert!(named("ext4").is_some());
+        let stack = named("linear-ext4").unwrap();
+        assert!(stack.up.contains("DISK=/dev/mapper/"), "{}", stack.up);
+        assert!(stack.down.starts_with("umount"), "{}", stack.down);
+    }
+}
