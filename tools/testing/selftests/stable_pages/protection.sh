@@ -70,7 +70,8 @@ for kind in "${kinds[@]}"; do
 	}
 	check "$kind: nothing was wrong" mismatches
 	looked() {
-		if [ "$mode" = none ]; then
+		# Tuples of type 0 are nobody's, and not verified.
+		if [ "$mode" = none ] || [ "$type" = 0 ]; then
 			counter_is intervals_read 0
 		else
 			at_least intervals_read "$(counter intervals_read)" 4096
