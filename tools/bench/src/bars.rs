@@ -8,10 +8,16 @@ use crate::{
 };
 use wac::latency::human_ns;
 
-/// A difference that runs of the same kind have among themselves.
-const NOISE: f64 = 0.10;
 /// auto may be so much slower than the better one.
 const NEAR: f64 = 0.05;
+/// A difference that is not worth a word.
+const SMALL: f64 = 0.05;
+
+/// What one of two that are the same has of the other's throughput, at worst: below that, a ratio says something.
+fn noise(report: &Report, need: Need, row: &str) -> Result<f64, String> {
+    let ratio = report.ratio(need, row, "off again", "off")?;
+    Ok(ratio.min(1.0 / ratio))
+}
 
 /// Prints each bar and whether it holds. Whether all do.
 pub(crate) fn print(report: &Report) -> Result<bool, String> {
@@ -27,24 +33,25 @@ pub(crate) fn print(report: &Report) -> Result<bool, String> {
                 .get(need, row, target)
                 .ok_or_else(|| format!("the result has no {target} in row {row}"))
         };
-        let off = get(Need::No, "off")?;
+        let least = noise(report, Need::No, row)? - SMALL;
         for strategy in ["wait", "snapshot", "detached", "auto"] {
-            let run = get(Need::No, strategy)?;
-            let ratio = run.throughput / off.throughput;
+            let ratio = report.ratio(Need::No, row, strategy, "off")?;
             say(
-                ratio >= 1.0 - NOISE,
-                format!("{row}: not needed: {strategy} has {ratio:.2} of off's throughput"),
+                ratio >= least,
+                format!(
+                    "{row}: not needed: {strategy} has {ratio:.2} of off's throughput, at least {least:.2}"
+                ),
             );
         }
-        let (wait, snapshot, auto) = (
-            get(Need::Yes, "wait")?,
-            get(Need::Yes, "snapshot")?,
-            get(Need::Yes, "auto")?,
-        );
-        let ratio = auto.throughput / wait.throughput.max(snapshot.throughput);
+        let (wait, auto) = (get(Need::Yes, "wait")?, get(Need::Yes, "auto")?);
+        let better = |other| report.ratio(Need::Yes, row, "auto", other);
+        let ratio = better("wait")?.min(better("snapshot")?);
+        let least = noise(report, Need::Yes, row)? - NEAR;
         say(
-            ratio >= 1.0 - NEAR,
-            format!("{row}: auto has {ratio:.2} of the better one's throughput"),
+            ratio >= least,
+            format!(
+                "{row}: auto has {ratio:.2} of the better one's throughput, at least {least:.2}"
+            ),
         );
         if row == "append" || (row.starts_with("wac") && row.ends_with("64k")) {
             let [auto_ns, wait_ns] = [auto.stall, wait.stall].map(|ns| human_ns(ns as u64));

@@ -128,10 +128,34 @@ impl Report {
 
     /// The median of a kind.
     pub(crate) fn get(&self, need: Need, row: &str, target: &str) -> Option<Run> {
+        self.cell(need, row, target).map(Cell::median)
+    }
+
+    fn cell(&self, need: Need, row: &str, target: &str) -> Option<&Cell> {
         self.cells
             .iter()
             .find(|cell| cell.device == need.name() && cell.row == row && cell.target == target)
-            .map(Cell::median)
+    }
+
+    /// How much of `other`'s throughput `target` has: the median of the rounds, in each of which both had a turn.
+    pub(crate) fn ratio(
+        &self,
+        need: Need,
+        row: &str,
+        target: &str,
+        other: &str,
+    ) -> Result<f64, String> {
+        let runs = |target: &str| {
+            self.cell(need, row, target)
+                .map(|cell| &cell.runs)
+                .ok_or_else(|| format!("the result has no {target} in row {row}"))
+        };
+        let rounds = runs(target)?.iter().zip(runs(other)?);
+        Ok(result::median(
+            rounds
+                .map(|(run, other)| run.throughput / other.throughput)
+                .collect(),
+        ))
     }
 
     /// Names of rows, in their order.

@@ -32,9 +32,10 @@ pub(crate) struct Device(());
 /// Of a partition. xfs wants no less than 300 MiB.
 const PARTITION_MIB: u32 = 320;
 
-/// Filesystem, option, and what it is called in the table.
-const TARGETS: [(&str, &str, &str); 7] = [
+/// Filesystem, option, and what it is called in the table. `off` is there twice: how much these two differ is noise.
+const TARGETS: [(&str, &str, &str); 8] = [
     ("stablefs", "stable=off", "off"),
+    ("stablefs", "stable=off", "off again"),
     ("stablefs", "stable=wait", "wait"),
     ("stablefs", "stable=snapshot", "snapshot"),
     ("stablefs", "stable=detached", "detached"),
