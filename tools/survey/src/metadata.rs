@@ -83,7 +83,7 @@ mod tests {
     fn it_changes_something_and_cleans_up() {
         let directory = std::env::temp_dir().join(format!("survey-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
-        assert!(run(&directory, Duration::from_millis(200)).unwrap() > 0);
+        assert!(run(&directory, Duration::from_secs(1)).unwrap() > 0);
         fs::remove_dir(&directory).unwrap();
         assert!(run(&directory.join("none/none"), Duration::ZERO).is_err());
     }
