@@ -201,8 +201,8 @@ sectors fua=3 0 8 8
 cut none
 check "a torn write is still torn" is generations "$(generations 8)" "3 3 3 3 2 2 2 2 "
 
-# A discard comes before a write that is in its window.
-fresh 4 window_us=1000000
+# A discard comes before a write that is in its window: that has to be long enough for it.
+fresh 4 window_us=$((2000000 * SHORTEN))
 before=$(counter requests)
 sectors write=2 0 8 8 &
 await_request "$before"
