@@ -114,7 +114,7 @@ pub(crate) fn run(
             disks.set_window(0)?;
             return Ok(unchecked(subject, combination, Verdict::Unsupported, why));
         }
-        Err(Stuck::Hangs(what)) => return Err(format!("{what} hangs")),
+        Err(Stuck::Lost(why)) => return Err(why),
     };
     // What is on its way counts, too.
     let settled = shell::program(
@@ -122,8 +122,8 @@ pub(crate) fn run(
         &["--file-system", site.mnt],
         Duration::from_secs(60),
     );
-    if let Err(Stuck::Hangs(what)) = settled {
-        return Err(format!("{what} hangs"));
+    if let Err(Stuck::Lost(why)) = settled {
+        return Err(why);
     }
     let seconds = begun.elapsed().as_secs_f64();
     let (counters, records) = (disks.counters()?, disks.records()?);
@@ -266,7 +266,7 @@ fn swap(site: &Site<'_>, combination: Combination, time: Duration) -> Result<Out
     let off = shell::program("swapoff", &[&place], limit)?;
     fast?;
     if off.status != Some(0) {
-        return Err(Stuck::Hangs(format!("swapoff: {}", off.complaint())));
+        return Err(Stuck::Lost(format!("swapoff: {}", off.complaint())));
     }
     Ok(plain(ended?))
 }

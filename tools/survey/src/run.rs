@@ -160,7 +160,7 @@ impl Plan {
         let made = match Made::new(subject, setting) {
             Ok(made) => made,
             Err(Stuck::Failed(why)) => return all(Verdict::Refused, &why, found),
-            Err(Stuck::Hangs(what)) => return Err(format!("{}: {what} hangs", subject.name)),
+            Err(Stuck::Lost(why)) => return Err(format!("{}: {why}", subject.name)),
         };
         if setting.capability == Capability::On {
             if let Some(does) = made.asks() {
@@ -208,7 +208,8 @@ pub(crate) struct Made<'a> {
 
 impl<'a> Made<'a> {
     pub(crate) fn new(subject: &'a Subject, setting: Setting) -> Result<Self, Stuck> {
-        let disks = Disks::new(subject.disks, setting).map_err(Stuck::Failed)?;
+        // What is left of the one before, mostly.
+        let disks = Disks::new(subject.disks, setting).map_err(Stuck::Lost)?;
         let paths = disks.paths().collect::<Vec<_>>().join(" ");
         let mut made = Self {
             subject,
@@ -259,7 +260,7 @@ impl<'a> Made<'a> {
         match self.script(&self.subject.down, true) {
             Ok(ended) if ended.status == Some(0) => Ok(()),
             Ok(ended) => Err(format!("can't be taken down: {}", ended.complaint())),
-            Err(Stuck::Failed(why) | Stuck::Hangs(why)) => Err(why),
+            Err(Stuck::Failed(why) | Stuck::Lost(why)) => Err(why),
         }
     }
 }

@@ -35,8 +35,8 @@ impl Ended {
 pub(crate) enum Stuck {
     /// It could not be started.
     Failed(String),
-    /// It didn't end in time, nor when it was killed: the machine is of no use any more.
-    Hangs(String),
+    /// The machine is of no use any more: it didn't end in time, nor when it was killed, say.
+    Lost(String),
 }
 
 /// Runs a script, with variables. With `strict`, it stops at the first failure.
@@ -81,7 +81,7 @@ fn run(mut command: Command, time: Duration) -> Result<Ended, Stuck> {
             // If it can't be killed, that is seen below.
             let _ = child.kill();
             wait(&mut child, Duration::from_secs(10))
-                .ok_or_else(|| Stuck::Hangs(format!("{command:?}")))?;
+                .ok_or_else(|| Stuck::Lost(format!("{command:?} hangs")))?;
             None
         }
     };
