@@ -44,6 +44,11 @@ STORAGE_HELPER(void, storage_folio_put, struct folio *folio)
 	folio_put(folio);
 }
 
+STORAGE_HELPER(bool, storage_mapping_tagged_dirty, const struct address_space *mapping)
+{
+	return mapping_tagged(mapping, PAGECACHE_TAG_DIRTY);
+}
+
 STORAGE_HELPER(void, storage_mapping_set_folio_order_range, struct address_space *mapping,
 	       unsigned int min, unsigned int max)
 {

@@ -2,7 +2,7 @@
 
 //! Mount options.
 
-use crate::strategy::{Strategy, SMALLEST_LIMIT};
+use crate::strategy::Strategy;
 use ext2::superblock::OnError;
 use kernel::{
     fmt,
@@ -11,7 +11,10 @@ use kernel::{
     seq_print,
     sync::atomic::{Atomic, Relaxed},
 };
-use storage::fs::context::{Log, Value};
+use storage::fs::{
+    context::{Log, Value},
+    snapshot::LEAST_LIMIT,
+};
 
 /// What was said, or not.
 #[derive(Clone, Copy, Default)]
@@ -131,7 +134,7 @@ fn size(key: &CStr, value: Value<'_>, log: &Log) -> Result<u64> {
         Value::Text(text) => text.to_str().ok().and_then(bytes_of),
         _ => None,
     };
-    if let Some(bytes) = parsed.filter(|bytes| (SMALLEST_LIMIT..=LARGEST_LIMIT).contains(bytes)) {
+    if let Some(bytes) = parsed.filter(|bytes| (LEAST_LIMIT..=LARGEST_LIMIT).contains(bytes)) {
         return Ok(bytes);
     }
     let given = Given(value);

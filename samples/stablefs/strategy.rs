@@ -24,7 +24,7 @@ use storage::{
     counter::Counter,
     fs::{
         folio::LockedFolio,
-        snapshot::{Observer, Pool},
+        snapshot::{Observer, Pool, LEAST_LIMIT},
         trace,
         writeback::{Cycle, Purpose, Treatment},
     },
@@ -180,11 +180,8 @@ pub(crate) type Copies = Pool<Watch>;
 
 /// As much memory as copies may take where nothing is said: a sixteenth.
 pub(crate) fn default_limit() -> u64 {
-    (memory::total() >> 4).max(SMALLEST_LIMIT)
+    (memory::total() >> 4).max(LEAST_LIMIT)
 }
-
-/// What the copies of a folio take at most, and as much on its way besides.
-pub(crate) const SMALLEST_LIMIT: u64 = 4 << 20;
 
 /// Of an inode.
 #[pin_data]

@@ -43,6 +43,10 @@ pub(super) const FOLIO_BLOCKS: u32 = 512;
 /// What the copies of a folio take at most, in bytes.
 pub(super) const FOLIO_BYTES: i64 = (FOLIO_BLOCKS as i64) << bindings::PAGE_SHIFT;
 
+/// The least that a pool's limit may be, in bytes: the room for a folio, behind one copy that was put together, and
+/// a copy of who has no room.
+pub const LEAST_LIMIT: u64 = FOLIO_BYTES as u64 + 2 * MAX_BYTES as u64;
+
 /// Told of copies.
 pub trait Observer: Send + Sync + 'static {
     /// Making a copy took so long. May sleep.
@@ -138,7 +142,7 @@ impl Drop for Pages {
 }
 
 impl<O: Observer> Pool<O> {
-    /// A pool that lets `limit` bytes be on their way at once. `ENOMEM`. May
+    /// A pool that lets `limit` bytes be on their way at once, at least [`LEAST_LIMIT`]. `ENOMEM`. May
     /// sleep.
     pub fn new(limit: u64, observer: O) -> impl PinInit<Self, Error> {
         // SAFETY: On success all fields are initialised, and the invariants hold; on failure, what was
@@ -175,7 +179,7 @@ impl<O: Observer> Pool<O> {
                 core::mem::forget(pages);
                 (&raw mut (*slot).in_flight).write(Atomic::new(0));
                 (&raw mut (*slot).peak).write(Atomic::new(0));
-                (&raw mut (*slot).limit).write(Atomic::new(limit.min(i64::MAX as u64) as i64));
+                (&raw mut (*slot).limit).write(Atomic::new(clamped(limit)));
                 (&raw mut (*slot).detached).write(Atomic::new(0));
                 (&raw mut (*slot).holds).write(Atomic::new(0));
                 (&raw mut (*slot).observer).write(observer);
@@ -204,15 +208,15 @@ impl<O: Observer> Pool<O> {
         self.limit.load(Relaxed).unsigned_abs()
     }
 
-    /// Sets the [`limit`](Self::limit), for copies that are begun from now on.
+    /// Sets the [`limit`](Self::limit), for copies that are begun from now on: to [`LEAST_LIMIT`] at least.
     pub fn set_limit(&self, bytes: u64) {
         // Ordered, for who is about to wait.
-        self.limit.xchg(bytes.min(i64::MAX as u64) as i64, Full);
+        self.limit.xchg(clamped(bytes), Full);
         self.wake();
     }
 
-    /// So many bytes more are on their way, as soon as there is room for them. Whoever waits has no [`Room`]. May
-    /// sleep, for as long as the device does.
+    /// So many bytes more are on their way, as soon as there is room for them. Whoever waits here has no [`Room`],
+    /// but whoever has one may wait for them: see [`LEAST_LIMIT`]. May sleep, for as long as the device does.
     fn reserve(&self, bytes: i64) {
         while !self.try_reserve(bytes) {
             let limit = (&raw const self.limit).cast_mut().cast();
@@ -487,6 +491,11 @@ impl<O: Observer> Drop for Room<'_, O> {
     fn drop(&mut self) {
         self.try_set(0);
     }
+}
+
+/// A limit that there may be.
+fn clamped(limit: u64) -> i64 {
+    limit.clamp(LEAST_LIMIT, i64::MAX as u64) as i64
 }
 
 /// What a copy of so many bytes takes.

@@ -5,7 +5,7 @@
 //! For each folio it is decided, while it is locked, how it is written this time: see [`Treatment`]. A bio
 //! has folios of one treatment only. What was put together is submitted, and copied before that, when no
 //! folio is locked (but for a folio that is in many pieces). What is to be detached has memory for its copy before
-//! it is under writeback. So a device that hangs holds up who writes to it, and nobody else.
+//! it is under writeback (but for pages, where the system has none left). So a device that hangs holds up who writes to it, and nobody else.
 //!
 //! C headers: [`include/linux/writeback.h`](srctree/include/linux/writeback.h),
 //! [`include/linux/iomap.h`](srctree/include/linux/iomap.h), `struct iomap_writeback_ops`
@@ -252,7 +252,9 @@ unsafe fn write_folios<T: FileSystem>(
     let mut error = 0;
     let detaches = purpose == Purpose::Background && T::detaches(inode.sb());
     loop {
-        if detaches {
+        // What has nothing to write is not held up. What becomes dirty after this look waits for room later.
+        // SAFETY: The mapping is the inode's.
+        if detaches && unsafe { bindings::storage_mapping_tagged_dirty(mapping) } {
             // SAFETY: As the caller says; nothing is locked.
             unsafe { make_room(context, inode) };
         }
@@ -318,6 +320,10 @@ unsafe fn write_folios<T: FileSystem>(
 
 /// Makes room for the copies of the next folio, however large it is. While this waits, nothing is under writeback
 /// that is to be detached and has no copy. May sleep, for as long as the device does.
+///
+/// Whoever has room may wait for the lock of a folio, whose owner may wait for room without having any. There is
+/// enough for that: background writeback is one thread for each device ([`SuperBlock`](super::sb::SuperBlock)s have
+/// no `SB_I_CGROUPWB`), and see [`snapshot::LEAST_LIMIT`].
 ///
 /// # Safety
 ///
