@@ -20,6 +20,8 @@ pub struct Ring {
     // Goes first: until then the kernel may have the buffer.
     ring: IoUring,
     buffer: Arc<SharedMapping>,
+    /// A write went wrong in a way that leaves open whether it is under way.
+    broken: Option<Errno>,
 }
 
 impl Ring {
@@ -38,7 +40,11 @@ impl Ring {
         // SAFETY: The memory is mapped for as long as the ring is there, which has a reference to the mapping and
         // goes first. Nobody relies on what is in it: it is reached by atomics only.
         unsafe { ring.submitter().register_buffers(&[vector]) }.map_err(|error| errno(&error))?;
-        Ok(Ring { ring, buffer })
+        Ok(Ring {
+            ring,
+            buffer,
+            broken: None,
+        })
     }
 
     /// Writes the bytes `range` of the buffer to `offset` of `fd`, and waits for that. Others may change them
@@ -53,6 +59,9 @@ impl Ring {
         range: Range<usize>,
         offset: u64,
     ) -> Result<usize, Errno> {
+        if let Some(errno) = self.broken {
+            return Err(errno);
+        }
         let address = self.buffer.address(&range)?;
         let len = u32::try_from(range.len()).map_err(|_| Errno::INVAL)?;
         let entry = opcode::WriteFixed::new(types::Fd(fd.as_raw_fd()), address.cast(), len, 0)
@@ -64,9 +73,12 @@ impl Ring {
         loop {
             match self.ring.submit_and_wait(1) {
                 Ok(_) => {}
-                // What was submitted goes on.
-                Err(error) if errno(&error) == Errno::INTR => continue,
-                Err(error) => return Err(errno(&error)),
+                // What was submitted goes on; what was not is, the next time.
+                Err(error) if matches!(errno(&error), Errno::INTR | Errno::AGAIN) => continue,
+                Err(error) => {
+                    self.broken = Some(errno(&error));
+                    return Err(errno(&error));
+                }
             }
             if let Some(completion) = self.ring.completion().next() {
                 let result = completion.result();
