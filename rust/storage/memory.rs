@@ -6,19 +6,7 @@
 //! [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h)
 
 use crate::bindings;
-use kernel::{
-    alloc::{flags::__GFP_ZERO, Allocator, Vec},
-    prelude::*,
-    types::NotThreadSafe,
-};
-
-/// `len` zeroes. `ENOMEM`. May sleep.
-pub fn zeroed<A: Allocator>(len: usize) -> Result<Vec<u8, A>> {
-    let mut zeroes = Vec::with_capacity(len, GFP_KERNEL | __GFP_ZERO)?;
-    // SAFETY: There is room for them, and the allocator has filled it with zeroes.
-    unsafe { zeroes.inc_len(len) };
-    Ok(zeroes)
-}
+use kernel::types::NotThreadSafe;
 
 /// Bytes that the system has. Any context.
 pub fn total() -> u64 {

@@ -351,11 +351,11 @@ impl Cache {
             self.keep(&mut state, &mut copies, *index..*index + 1)?;
         }
         let volatile = &mut state.volatile;
+        self.store.discard(sector, bytes);
         // One that changes nothing needn't be done again.
         if pieces.is_empty() && !numbers(sector, bytes).any(|index| volatile.undo.has(index)) {
             return Ok(());
         }
-        self.store.discard(sector, bytes);
         if let Some((node, mut entry)) = slot {
             entry.sector = sector;
             entry.bytes = bytes;

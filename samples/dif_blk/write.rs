@@ -32,7 +32,6 @@ use storage::{
         status::Status,
         SECTOR_SIZE,
     },
-    memory,
     task::Task,
 };
 
@@ -48,7 +47,8 @@ pub(crate) struct Submitted {
     now: KVec<u8>,
     /// One for each interval: whether it was found changed.
     changed: KVec<bool>,
-    /// Where it goes. Reserved now, since the transfer can't wait for memory.
+    /// Where it goes. Reserved now, since the transfer should not fail for lack of memory; it takes it again if it
+    /// was discarded meanwhile.
     span: Span,
     /// To note it in the cache, if it was to be.
     room: Option<Room>,
@@ -96,13 +96,13 @@ impl Submitted {
             copy: keeps
                 .then(|| KVVec::with_capacity(len, GFP_KERNEL))
                 .transpose()?,
-            metadata: memory::zeroed(intervals * protection.metadata_size())?,
+            metadata: KVVec::zeroed(intervals * protection.metadata_size(), GFP_KERNEL)?,
             guards: KVec::from_elem(
                 0,
                 if protects && !keeps { intervals } else { 0 },
                 GFP_KERNEL,
             )?,
-            now: memory::zeroed(Interval::LONGEST)?,
+            now: KVec::zeroed(Interval::LONGEST, GFP_KERNEL)?,
             changed: KVec::from_elem(false, if protects { intervals } else { 0 }, GFP_KERNEL)?,
             span: device.store().reserve(command.sector(), len)?,
             room: device
