@@ -182,7 +182,7 @@ impl Submitted {
     }
 
     /// Whether interval `n`, the next of `live`, has changed, which is reported once. If it has, or nothing was
-    /// kept, `now` is what it is now.
+    /// kept, `now` is what it is now. Without a window nothing has changed.
     fn has_changed(
         &mut self,
         device: &Device,
@@ -191,6 +191,9 @@ impl Submitted {
         live: &mut Source<'_>,
         now: &mut [u8],
     ) -> Result<bool> {
+        if !self.has_window() {
+            return Ok(false);
+        }
         let interval = device.protection().interval;
         let known = self.changed.get(n).copied().unwrap_or_default();
         let differs = match self.was(interval, n) {
@@ -257,8 +260,12 @@ impl Submitted {
         Ok(())
     }
 
-    /// Looks whether the live pages are as they were, and reports what is not.
+    /// Looks whether the live pages are as they were, and reports what is not. Without a window there is nothing
+    /// to look for.
     fn look(&mut self, device: &Device, rq: &Request<Device>) -> Result {
+        if !self.has_window() {
+            return Ok(());
+        }
         if let Some(copy) = &self.copy {
             if !rq.source().ok_or(EIO)?.differs(copy)? {
                 return Ok(());
@@ -339,8 +346,7 @@ impl Submitted {
         let all = intervals.zip(run.metadata.chunks_exact_mut(size));
         for (at, (data, metadata)) in all.enumerate() {
             let n = n + at;
-            let has_changed =
-                self.has_window() && self.has_changed(device, rq, n, &mut live, now)?;
+            let has_changed = self.has_changed(device, rq, n, &mut live, now)?;
             if has_changed && device.settings.get(Key::OnViolation) == FAIL {
                 skip(at);
                 continue;
@@ -533,9 +539,7 @@ fn check_and_store(
     let span = submitted.span;
     let (room, fua) = (submitted.room.take(), rq.is_fua());
     if matches!(submitted.effect, Effect::Drop) {
-        if submitted.has_window() {
-            submitted.look(device, rq)?;
-        }
+        submitted.look(device, rq)?;
     } else {
         let mut live = rq.source().ok_or(EIO)?;
         let mut n = 0;

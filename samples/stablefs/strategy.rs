@@ -24,7 +24,7 @@ use storage::{
     counter::Counter,
     fs::{
         folio::LockedFolio,
-        snapshot::{Observer, Pool, LEAST_LIMIT},
+        snapshot::{Observer, Pool},
         trace,
         writeback::{Cycle, Purpose, Treatment},
     },
@@ -180,7 +180,7 @@ pub(crate) type Copies = Pool<Watch>;
 
 /// As much memory as copies may take where nothing is said: a sixteenth.
 pub(crate) fn default_limit() -> u64 {
-    (memory::total() >> 4).max(LEAST_LIMIT)
+    memory::total() >> 4
 }
 
 /// Of an inode.

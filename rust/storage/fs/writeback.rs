@@ -302,7 +302,6 @@ unsafe fn write_folios<T: FileSystem>(
     }
     // SAFETY: As the caller says; nothing is locked.
     unsafe { submit_all(context, inode) };
-    context.room.set(0);
     if !any {
         // A copy that landed while its folio was locked, or cut into pieces, has left its tag. With it the
         // inode would be looked at again and again.
