@@ -123,20 +123,30 @@ pub enum Capability {
     Off,
 }
 
-/// What was found of a combination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Capability {
+    /// `on` or `off`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// What was found of a combination, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Writes were checked, and no page had changed.
-    Stable,
     /// Pages changed between submit and transfer.
     Unstable,
+    /// Writes were checked, and no page had changed.
+    Stable,
     /// The subject could not be made, mounted or written to in this combination, and said so.
     Refused,
-    /// There is no such combination.
-    NotApplicable,
     /// This kernel, or what is installed, lacks what it takes.
     Unsupported,
+    /// There is no such combination.
+    NotApplicable,
 }
 
 /// A protection interval that changed, as dif_blk has recorded it.

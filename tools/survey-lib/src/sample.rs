@@ -179,7 +179,7 @@ fn cell(subjects: &[Subject], subject: usize, way: usize, combination: usize) ->
             "qemu/run -- survey run --subject {name} --way {} --capability {} \
              --window {window_us} --sector {sector} --seconds 10",
             WAYS[way].0,
-            if capability == Capability::On { "on" } else { "off" },
+            capability.word(),
         ),
     }
 }

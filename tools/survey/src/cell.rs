@@ -67,14 +67,11 @@ pub(crate) fn unchecked(
 
 /// How to see it again.
 fn reproduce(subject: &Subject, combination: Combination) -> String {
-    let capability = match combination.capability {
-        Capability::On => "on",
-        Capability::Off => "off",
-    };
     format!(
-        "make survey ONLY={}:{} ARGS='--capability {capability} --window {} --sector {}'",
+        "make survey ONLY={}:{} ARGS='--capability {} --window {} --sector {}'",
         subject.name,
         combination.way.name(),
+        combination.capability.word(),
         combination.window_us,
         combination.sector
     )
@@ -154,8 +151,8 @@ fn judge(
         what: place::of(record, site, combination.way),
         sector: record.sector,
         bytes: record.ranges.clone(),
-        before: bytes(&record.before),
-        after: bytes(&record.after),
+        before: record.before.clone(),
+        after: record.after.clone(),
     });
     let verdict = match (counters.violations, counters.writes) {
         (0, 0) => {
@@ -176,13 +173,6 @@ fn judge(
         latency,
         ..unchecked(site.subject, combination, verdict, String::new())
     }
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits = hex.as_bytes().chunks_exact(2);
-    digits
-        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
 }
 
 /// Changes pages in one way.

@@ -47,8 +47,10 @@ pub(crate) struct Record {
     pub(crate) inode: Option<u64>,
     pub(crate) offset: Option<u64>,
     pub(crate) ranges: Vec<(u32, u32)>,
-    pub(crate) before: String,
-    pub(crate) after: String,
+    #[serde(with = "hex::serde")]
+    pub(crate) before: Vec<u8>,
+    #[serde(with = "hex::serde")]
+    pub(crate) after: Vec<u8>,
     pub(crate) page: Page,
 }
 

@@ -3,6 +3,8 @@
 //! Rewriting more memory than there is, so that it is swapped: `survey swap`. What it is swapped to is there.
 
 use bench_lib::system::put;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -53,16 +55,13 @@ pub(crate) fn run(time: Duration) -> Result<u64, String> {
         for thread in 0..THREADS {
             let (stop, done, memory) = (&stop, &done, &memory);
             scope.spawn(move || {
-                let mut random = thread + 1;
+                let mut random = ChaCha8Rng::seed_from_u64(thread);
                 while !stop.load(Relaxed) {
-                    random = random
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1);
                     // Most often one of a few, which are being swapped out when they are needed again.
-                    let pages = WANTS / PAGE;
-                    let page = (random >> 33) % if random >> 62 == 0 { pages } else { pages / 2 };
+                    let pages = WANTS / PAGE / if random.next_u32() % 4 == 0 { 1 } else { 2 };
+                    let (page, value) = (random.next_u64() % pages, random.next_u64());
                     // Anonymous memory does not fault.
-                    let _ = memory.store_words((page * PAGE / 8) as usize, &[random]);
+                    let _ = memory.store_words((page * PAGE / 8) as usize, &[value]);
                     done.fetch_add(1, Relaxed);
                 }
             });

@@ -4,7 +4,7 @@
 //! the matrix.
 
 use crate::way::Way;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::Instant;
 use survey_lib::report::{Capability, Cell, Verdict};
@@ -50,7 +50,7 @@ impl Table {
             self.all,
             cell.subject,
             cell.way,
-            capability(cell.capability),
+            cell.capability.word(),
             cell.window_us,
             cell.sector,
             said(cell)
@@ -66,13 +66,6 @@ impl Table {
         let each = self.begun.elapsed().as_secs_f64() / done as f64;
         let left = each * self.all.saturating_sub(self.done) as f64;
         format!("{}m{:02}s", left as u64 / 60, left as u64 % 60)
-    }
-}
-
-fn capability(capability: Capability) -> &'static str {
-    match capability {
-        Capability::On => "on",
-        Capability::Off => "off",
     }
 }
 
@@ -95,14 +88,13 @@ fn said(cell: &Cell) -> String {
 
 /// The matrix: for each subject and way, what was found with the capability on and off.
 pub(crate) fn matrix(cells: &[Cell]) -> String {
-    let mut rows: BTreeMap<&str, BTreeMap<(&str, &str), Verdict>> = BTreeMap::new();
+    let mut rows: BTreeMap<&str, HashMap<(&str, Capability), Verdict>> = BTreeMap::new();
     for cell in cells {
         let verdicts = rows.entry(&cell.subject).or_default();
-        let key = (&*cell.way, capability(cell.capability));
-        let worst = verdicts.entry(key).or_insert(cell.verdict);
-        if rank(cell.verdict) > rank(*worst) {
-            *worst = cell.verdict;
-        }
+        let worst = verdicts
+            .entry((&cell.way, cell.capability))
+            .or_insert(cell.verdict);
+        *worst = cell.verdict.min(*worst);
     }
     let mut text = format!("\n{:<24}", "on/off");
     for way in Way::ALL {
@@ -112,21 +104,11 @@ pub(crate) fn matrix(cells: &[Cell]) -> String {
         let _ = write!(text, "\n{subject:<24}");
         for way in Way::ALL {
             let get = |capability| verdicts.get(&(way.name(), capability)).map_or("-", short);
-            let _ = write!(text, " {:>19}", format!("{}/{}", get("on"), get("off")));
+            let both = format!("{}/{}", get(Capability::On), get(Capability::Off));
+            let _ = write!(text, " {both:>19}");
         }
     }
     text + "\n"
-}
-
-/// The worse, the more.
-fn rank(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::NotApplicable => 0,
-        Verdict::Unsupported => 1,
-        Verdict::Refused => 2,
-        Verdict::Stable => 3,
-        Verdict::Unstable => 4,
-    }
 }
 
 fn short(verdict: &Verdict) -> &'static str {
