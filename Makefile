@@ -115,8 +115,9 @@ demo: modules tools ## from nothing to a verdict: pages proved stable, and caugh
 	@tools/testing/demo/run --kernel $(or $(KERNEL),stock)
 
 .PHONY: survey
-survey: modules tools ## who keeps pages stable: a table, JSON and a page (ONLY="ext4 xfs:mmap", ARGS=--quick)
-	@tools/testing/survey/run --kernel $(or $(KERNEL),stock) $(foreach o,$(ONLY),--only $(o)) $(ARGS)
+survey: modules tools ## who keeps pages stable: a table, JSON and a page (ONLY="ext4 xfs:mmap", APP=, ARGS=--quick)
+	@tools/testing/survey/run --kernel $(or $(KERNEL),stock) $(foreach o,$(ONLY),--only $(o)) \
+		$(if $(value APP),--app '$(subst ','\'',$(value APP))') $(ARGS)
 
 ##@ Testing
 

@@ -2,11 +2,13 @@
 
 //! One combination of subject, way, capability, window and sector: it is run, and judged.
 
+use crate::app;
 use crate::disk::{Counters, Disks, Record};
 use crate::place;
 use crate::shell::{self, Ended, Stuck};
 use crate::subject::Subject;
 use crate::way::Way;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use survey_lib::report::{Capability, Cell, Latency, Verdict, Violation};
 
@@ -67,10 +69,12 @@ pub(crate) fn unchecked(
 
 /// How to see it again.
 fn reproduce(subject: &Subject, combination: Combination) -> String {
+    let what = match combination.way {
+        Way::App(command) => format!("{} {}", subject.name, app::argument(command)),
+        way => format!("{}:{}", subject.name, way.name()),
+    };
     format!(
-        "make survey ONLY={}:{} ARGS='--capability {} --window {} --sector {}'",
-        subject.name,
-        combination.way.name(),
+        "make survey ONLY={what} ARGS='--capability {} --window {} --sector {}'",
         combination.capability.word(),
         combination.window_us,
         combination.sector
@@ -177,6 +181,10 @@ fn judge(
 
 /// Changes pages in one way.
 fn work(site: &Site<'_>, way: Way, time: Duration) -> Result<Outcome, Stuck> {
+    if let Way::App(command) = way {
+        let ran = app::run(command, Path::new(site.mnt), time)?;
+        return Ok(ran.map_or_else(Outcome::Refused, |()| Outcome::Ran(None)));
+    }
     let seconds = time.as_secs_f64().to_string();
     let limit = time + Duration::from_secs(60);
     let Some(options) = way.wac() else {

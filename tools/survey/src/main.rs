@@ -13,6 +13,8 @@
 //! | [`disk`] | dif_blk's disks |
 //! | [`place`] | what is stored where |
 //! | [`metadata`], [`swap`] | workloads that wac has not |
+//! | [`app`] | an application instead |
+//! | [`binlog`] | one of those: the log of a database |
 //! | [`shell`] | scripts, and programs that may hang |
 //! | [`journal`] | what was found so far |
 //! | [`table`] | what is printed |
@@ -21,6 +23,8 @@
 
 #![forbid(unsafe_code)]
 
+mod app;
+mod binlog;
 mod cell;
 mod confirm;
 mod disk;
@@ -63,6 +67,13 @@ enum What {
         #[arg(long, default_value_t = 2.0)]
         seconds: f64,
     },
+    /// Do nothing but append to a log in a directory, as the sessions of a database do
+    Binlog {
+        directory: PathBuf,
+        /// For how long
+        #[arg(long, default_value_t = 2.0)]
+        seconds: f64,
+    },
     /// Do nothing but rewrite more memory than there is
     Swap {
         /// For how long
@@ -100,6 +111,9 @@ struct RunArgs {
     /// How long pages are changed in each combination
     #[arg(long)]
     seconds: Option<f64>,
+    /// Instead of the ways: a command that is run again and again, each time in a new directory of the subject
+    #[arg(long)]
+    app: Option<String>,
     /// The commit of the project, for the report
     #[arg(long, default_value = "unknown")]
     revision: String,
@@ -128,6 +142,9 @@ fn main() -> ExitCode {
         What::Run(args) => survey(&args),
         What::Metadata { directory, seconds } => {
             metadata::run(&directory, Duration::from_secs_f64(seconds)).map(drop)
+        }
+        What::Binlog { directory, seconds } => {
+            binlog::run(&directory, Duration::from_secs_f64(seconds)).map(drop)
         }
         What::Swap { seconds } => swap::run(Duration::from_secs_f64(seconds)).map(drop),
     };
@@ -179,6 +196,14 @@ fn chosen(args: &RunArgs) -> Result<(Vec<Subject>, Vec<Way>), String> {
     for directory in &args.subjects {
         subjects.extend(Subject::all(directory)?);
     }
+    let all = match &args.app {
+        Some(command) if command.trim().is_empty() => {
+            return Err("--app: must be a command".to_owned());
+        }
+        // Lives as long as the program.
+        Some(command) => vec![Way::App(command.clone().leak())],
+        None => Way::ALL.to_vec(),
+    };
     let (mut names, mut ways) = (Vec::new(), Vec::new());
     for only in &args.only {
         let (name, way) = only.split_once(':').unwrap_or((only, ""));
@@ -191,21 +216,25 @@ fn chosen(args: &RunArgs) -> Result<(Vec<Subject>, Vec<Way>), String> {
         }
         names.push(name);
         if !way.is_empty() {
-            ways.push(Way::of_name(way)?);
+            ways.push(Way::of_name(way, &all)?);
         }
     }
     if !names.is_empty() {
         subjects.retain(|subject| names.contains(&&*subject.name));
     }
     if ways.is_empty() {
-        ways.extend(Way::ALL);
+        ways = all;
     }
     Ok((subjects, ways))
 }
 
 fn survey(args: &RunArgs) -> Result<(), String> {
     let (subjects, ways) = chosen(args)?;
-    let usual = if args.quick { 0.7 } else { 2.0 };
+    let usual = match (args.quick, &args.app) {
+        (_, Some(_)) => 5.0,
+        (true, None) => 0.7,
+        (false, None) => 2.0,
+    };
     let plan = run::Plan {
         subjects,
         ways,
@@ -216,7 +245,7 @@ fn survey(args: &RunArgs) -> Result<(), String> {
     let mut journal = Journal::open(&args.journal)?;
     let mut found = plan.run(&mut journal, &mut Table::new(plan.len()))?;
     confirm::all(&plan, &mut journal, &mut found)?;
-    print!("{}", table::matrix(&found.cells));
+    print!("{}", table::matrix(&found.cells, &plan.ways));
     let report = Report {
         version: VERSION,
         kernel: bench_lib::system::kernel(),
@@ -224,11 +253,7 @@ fn survey(args: &RunArgs) -> Result<(), String> {
         date: date()?,
         revision: args.revision.clone(),
         seconds: plan.time.as_secs_f64(),
-        reproduce: if args.quick {
-            "make survey ARGS=--quick".to_owned()
-        } else {
-            "make survey".to_owned()
-        },
+        reproduce: reproduce(args),
         subjects: plan
             .subjects
             .iter()
@@ -239,6 +264,18 @@ fn survey(args: &RunArgs) -> Result<(), String> {
     };
     survey_lib::check::report(&report).map_err(|error| format!("the report: {error}"))?;
     bench_lib::result::write(&args.report, &report)
+}
+
+/// How to run it again, but for what was chosen of it.
+fn reproduce(args: &RunArgs) -> String {
+    let app = args.app.as_deref().map(app::argument);
+    let quick = args.quick.then(|| "ARGS=--quick".to_owned());
+    ["make survey".to_owned()]
+        .into_iter()
+        .chain(app)
+        .chain(quick)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Processors and memory.

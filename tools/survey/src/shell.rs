@@ -2,8 +2,10 @@
 
 //! The scripts of subjects, and programs that may hang.
 
+use rustix::process::{kill_process_group, Pid, Signal};
 use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,9 +67,10 @@ pub(crate) fn program(
     run(command, time)
 }
 
-/// Runs it, for so long at most: then it is killed.
+/// Runs it, for so long at most: then it is killed, with what it has started.
 fn run(mut command: Command, time: Duration) -> Result<Ended, Stuck> {
     let mut child = command
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -78,8 +81,8 @@ fn run(mut command: Command, time: Duration) -> Result<Ended, Stuck> {
     let status = match wait(&mut child, time) {
         Some(status) => status,
         None => {
-            // If it can't be killed, that is seen below.
-            let _ = child.kill();
+            // With all that it has started. If it can't be killed, that is seen below.
+            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
             wait(&mut child, Duration::from_secs(10))
                 .ok_or_else(|| Stuck::Lost(format!("{command:?} hangs")))?;
             None
@@ -134,6 +137,11 @@ mod tests {
     fn what_takes_too_long_is_killed() {
         let ended = program("sleep", &["60"], Duration::from_millis(50)).unwrap();
         assert_eq!(ended.status, None);
+        // Not only the shell: whoever has the pipe is waited for.
+        let begun = Instant::now();
+        let ended = script("sleep 60; true", true, &[], Duration::from_millis(50)).unwrap();
+        assert_eq!(ended.status, None);
+        assert!(begun.elapsed() < Duration::from_secs(30));
         assert!(matches!(
             program("/no/such/program", &[""; 0], Duration::ZERO),
             Err(Stuck::Failed(_))

@@ -3,6 +3,7 @@
 //! What is surveyed: a file in TOML for each, which says how it is made, mounted and taken down. README.md
 //! describes the keys.
 
+use crate::way::Way;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -131,8 +132,10 @@ impl Subject {
                 subject.disks
             ));
         }
+        let mut ways = Way::ALL.to_vec();
+        ways.push(Way::App(""));
         for way in subject.not_applicable.keys() {
-            crate::way::Way::of_name(way)?;
+            Way::of_name(way, &ways)?;
         }
         name.clone_into(&mut subject.name);
         Ok(subject)

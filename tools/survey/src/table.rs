@@ -87,7 +87,7 @@ fn said(cell: &Cell) -> String {
 }
 
 /// The matrix: for each subject and way, what was found with the capability on and off.
-pub(crate) fn matrix(cells: &[Cell]) -> String {
+pub(crate) fn matrix(cells: &[Cell], ways: &[Way]) -> String {
     let mut rows: BTreeMap<&str, HashMap<(&str, Capability), Verdict>> = BTreeMap::new();
     for cell in cells {
         let verdicts = rows.entry(&cell.subject).or_default();
@@ -97,12 +97,12 @@ pub(crate) fn matrix(cells: &[Cell]) -> String {
         *worst = cell.verdict.min(*worst);
     }
     let mut text = format!("\n{:<24}", "on/off");
-    for way in Way::ALL {
+    for way in ways {
         let _ = write!(text, " {:>19}", way.name());
     }
     for (subject, verdicts) in rows {
         let _ = write!(text, "\n{subject:<24}");
-        for way in Way::ALL {
+        for way in ways {
             let get = |capability| verdicts.get(&(way.name(), capability)).map_or("-", short);
             let both = format!("{}/{}", get(Capability::On), get(Capability::Off));
             let _ = write!(text, " {both:>19}");

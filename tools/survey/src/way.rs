@@ -13,10 +13,12 @@ pub(crate) enum Way {
     IoUring,
     Metadata,
     Swap,
+    /// A command of the user's. It is none of [`ALL`](Self::ALL).
+    App(&'static str),
 }
 
 impl Way {
-    /// All, in the order of the table.
+    /// All that are surveyed unless there is an application, in the order of the table.
     pub(crate) const ALL: [Self; 6] = [
         Self::Write,
         Self::Mmap,
@@ -34,16 +36,20 @@ impl Way {
             Self::IoUring => "io_uring",
             Self::Metadata => "metadata",
             Self::Swap => "swap",
+            Self::App(_) => "app",
         }
     }
 
-    /// The way of that name.
-    pub(crate) fn of_name(name: &str) -> Result<Self, String> {
-        let names = Self::ALL.map(Self::name).join(", ");
-        Self::ALL
-            .into_iter()
-            .find(|way| way.name() == name)
-            .ok_or_else(|| format!("way '{name}' is not known: must be one of {names}"))
+    /// The way of that name, of these.
+    pub(crate) fn of_name(name: &str, ways: &[Self]) -> Result<Self, String> {
+        let found = ways.iter().find(|way| way.name() == name);
+        found.copied().ok_or_else(|| {
+            let names: Vec<&str> = ways.iter().map(|way| way.name()).collect();
+            format!(
+                "way '{name}' is not known: must be one of {}",
+                names.join(", ")
+            )
+        })
     }
 
     /// As it is in the report.
@@ -77,6 +83,11 @@ impl Way {
                 "swap",
                 "A program rewrites more memory than it may have, which is swapped to a file or device there.",
             ),
+            Self::App(command) => (
+                command,
+                "The command is run again and again, each time in a new directory there, while pages are written back \
+                 as soon as they are dirty.",
+            ),
         };
         report::Way {
             name: self.name().to_owned(),
@@ -98,7 +109,7 @@ impl Way {
                 "--rewrite-in-flight",
                 "--io-uring",
             ]),
-            Self::Metadata | Self::Swap => None,
+            Self::Metadata | Self::Swap | Self::App(_) => None,
         }
     }
 }
