@@ -77,6 +77,9 @@ finish() {
 	! mountpoint -q "$MNT" || umount "$MNT"
 	remove_disks
 	unload || status=$KSFT_FAIL
+	# Who forgets ktap_finished hasn't passed.
+	[ $((KTAP_CNT_PASS + KTAP_CNT_SKIP + KTAP_CNT_XFAIL)) -eq "${KSFT_NUM_TESTS:-0}" ] ||
+		[ "$status" -ne "$KSFT_PASS" ] || status=$KSFT_FAIL
 	rm -rf "$WORK"
 	exit "$status"
 }
