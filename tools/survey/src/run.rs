@@ -49,6 +49,17 @@ impl Plan {
         self.subjects.len() * self.ways.len() * self.circumstances.len()
     }
 
+    /// Whether that is one of them.
+    fn has(&self, cell: &Cell) -> bool {
+        self.subjects
+            .iter()
+            .any(|subject| subject.name == cell.subject)
+            && self.ways.iter().any(|way| way.name() == cell.way)
+            && self
+                .circumstances
+                .contains(&(cell.capability, cell.window_us, cell.sector))
+    }
+
     /// What the journal has of them. What was begun and has no end brought the machine down.
     fn known(&self, journal: &Journal) -> (Found, HashMap<String, bool>) {
         let mut found = Found::default();
@@ -58,13 +69,14 @@ impl Plan {
                 Line::Begun(name) => {
                     ended.entry(name.clone()).or_insert(false);
                 }
-                Line::Cell(cell) => {
+                Line::Cell(cell) if self.has(cell) => {
                     let Cell { subject, way, .. } = &**cell;
                     let name = name(subject, way, cell.capability, cell.window_us, cell.sector);
                     ended.insert(name.clone(), true);
                     // Of two, the later one counts.
                     cells.insert(name, (**cell).clone());
                 }
+                Line::Cell(_) => {}
                 Line::Propagates { subject, does } => {
                     found.propagates.insert(subject.clone(), *does);
                 }
