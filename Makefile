@@ -130,7 +130,7 @@ check-host: setup ## only those that need no virtual machine
 	@tools/testing/check --kernel $(or $(KERNEL),stock) --host
 
 .PHONY: check-page
-check-page: setup ## the page of a survey in a headless Chromium, if there is one (PICTURES=DIR)
+check-page: setup ## the page of a survey in a headless Chromium (PICTURES=DIR, CHROMIUM=PROGRAM)
 	@tools/testing/survey-page/run $(PICTURES)
 
 .PHONY: selftests

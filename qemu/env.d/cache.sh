@@ -55,6 +55,7 @@ cache_resolve() {
 	ROOT_DIR=$CACHE/root-$root_key
 	KERNEL_DIR=$CACHE/kernel-$KERNEL-$kernel_key
 	GUEST_DIR=$CACHE/guest-$guest_key
+	BROWSER_DIR=$CACHE/browser-$(key_of env.d/{root,browser}.sh packages/browser)
 	INITRAMFS_DIR=$CACHE/initramfs-$KERNEL-$initramfs_key
 }
 
@@ -118,20 +119,21 @@ cache_doctor() {
 			say "  ${what%%:*}: $(basename "$dir")"
 		fi
 	done
+	! cache_has "$BROWSER_DIR" || say "  browser: $(basename "$BROWSER_DIR")"
 	cache_old | sed 's/^/  no longer made by the recipes: /' >&2
 	[ ! -d "$CACHE" ] || say "  size: $(du -sh "$CACHE" 2>/dev/null | cut -f1)"
 }
 
-# Names of the artefacts of the four kinds that present recipes do not make, and of
+# Names of the artefacts of the kinds that present recipes do not make, and of
 # copies and builds of checkouts that are gone.
 cache_old() {
 	local dir name kernel keep=" "
 	for kernel in $(kernel_names); do
 		KERNEL=$kernel cache_resolve
-		keep+="$ROOT_DIR $KERNEL_DIR $GUEST_DIR $INITRAMFS_DIR "
+		keep+="$ROOT_DIR $KERNEL_DIR $GUEST_DIR $INITRAMFS_DIR $BROWSER_DIR "
 	done
 	cache_resolve
-	for dir in "$CACHE"/{root,kernel,guest,initramfs}-* "$CACHE"/building/*; do
+	for dir in "$CACHE"/{root,kernel,guest,initramfs,browser}-* "$CACHE"/building/*; do
 		[ -d "$dir" ] || continue
 		name=${dir##*/}
 		[[ $keep == *" $CACHE/$name "* ]] || printf '%s\n' "${dir#"$CACHE/"}"

@@ -4,17 +4,22 @@
 #
 # The order in which the artefacts are made, and the paths of what is in them.
 
-# setup_main: the outer half. It holds the lock; the work is done by a child in
-# mount and process namespaces of its own. However this process ends, the
-# kernel then ends everything in there and unmounts all that was mounted.
 setup_main() {
-	local begin=$SECONDS child status=0
-	if cache_complete; then
+	fill cache_complete setup-inside
+}
+
+# fill COMPLETE COMMAND: unless COMPLETE says that all is there, makes it: the outer
+# half. It holds the lock; the work is done by a child (qemu/env COMMAND) in mount and
+# process namespaces of its own. However this process ends, the kernel then ends
+# everything in there and unmounts all that was mounted.
+fill() {
+	local complete=$1 command=$2 begin=$SECONDS child status=0
+	if "$complete"; then
 		return 0
 	fi
 	host_check
 	cache_lock
-	if cache_complete; then
+	if "$complete"; then
 		return 0
 	fi
 	trap 'setup_interrupted INT' INT
@@ -24,7 +29,7 @@ setup_main() {
 	say "Filling $CACHE; a few minutes, only this once."
 	setpriv --pdeathsig KILL \
 		unshare --mount --pid --fork --kill-child=KILL --mount-proc \
-		--propagation private "$ENV_SELF" setup-inside </dev/null &
+		--propagation private "$ENV_SELF" "$command" </dev/null &
 	child=$!
 	wait "$child" || status=$?
 	cache_drop_tmp

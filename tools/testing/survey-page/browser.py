@@ -24,7 +24,7 @@ class Browser:
         commands, self.commands = os.pipe()
         self.answers, answers = os.pipe()
         self.process = subprocess.Popen(
-            [program, *ARGUMENTS, f"--user-data-dir={self.profile.name}"],
+            [*program.split(), *ARGUMENTS, f"--user-data-dir={self.profile.name}"],
             stderr=subprocess.DEVNULL, pass_fds=(3, 4),
             preexec_fn=lambda: (os.dup2(commands, 3), os.dup2(answers, 4)))
         os.close(commands)

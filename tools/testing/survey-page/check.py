@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""check.py BROWSER PAGE [PICTURES]: looks at the page of a survey in a browser, in windows as wide as a
+"""check.py BROWSER PAGE [PICTURES]: BROWSER, a command, looks at the page of a survey in a browser, in windows as wide as a
 phone's and a desk's, in light and dark, and at pages that are broken on purpose. Prints TAP. Pictures of
 what it saw go to the directory PICTURES."""
 
