@@ -3,7 +3,6 @@
 """No paths of one machine, no host of a package registry, no stray white space."""
 
 import os
-import os
 import re
 
 import tree

@@ -13,7 +13,7 @@ ALLOWED = ("rust/storage/", "rust/bindings/", "tools/wac/src/mapping.rs",
            "tools/wac/src/uring.rs",
            "tools/testing/tsan/race/race.rs")
 # Crates that must forbid it: each file that is a crate root here.
-FORBIDDEN = ("samples/", "rust/pi/", "rust/ext2/", "rust/stability/")
+FORBIDDEN = ("samples/", "rust/pi/", "rust/ext2/", "rust/fault/", "rust/stability/")
 # Where cargo looks for one that is not named.
 DEFAULT_ROOTS = ("src/lib.rs", "src/main.rs")
 
