@@ -19,6 +19,7 @@
 //! | [`writeback`] | its way to the device | `struct iomap_writeback_ops` |
 //! | [`snapshot`] | private copies of what is written | `struct bio_set`, `mempool_t` |
 //! | `flight` | what of a file is on its way while it counts as written | |
+//! | [`trace`] | events: what was decided of a folio, and of who writes to it | `TRACE_EVENT` |
 //! | [`folio`] | a piece of the page cache | `struct folio` |
 //! | [`buffer`] | blocks of metadata | `struct buffer_head` |
 //! | [`xattr`] | extended attributes | `struct xattr_handler` |
@@ -31,8 +32,9 @@
 //! 1. `i_rwsem` of an inode: [`inode::Locked`] shows that it is held
 //! 2. the invalidate lock of its mapping
 //! 3. the lock of a folio: [`folio::LockedFolio`]
-//! 4. locks of the filesystem's own, taken in a [`NoFs`] scope
+//! 4. locks of the filesystem's own; in a [`NoFs`] scope, where memory is allocated under them
 //! 5. the lock of a buffer: held in [`buffer::Buffer::modify`]
+//! 6. the lock of an inode's `flight`s, for a moment
 //!
 //! Each callback says what is held when it is called, by the types of its arguments.
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The blocks of a directory, as a list of names. Callers hold the directory's `i_rwsem`, for reading at
-//! least; for writing, where something changes.
+//! least; for writing, where something changes. Only who asks a file handle's directory for its parent holds nothing.
 
 use crate::{
     map,

@@ -63,7 +63,8 @@ impl iomap::Operations for StableFs {
             Intent::Write => {
                 let mut delayed = mapping(inode, &map, block, extent, false);
                 delayed.kind = Kind::Delayed;
-                if crowded(sb, hole) {
+                // Without waiting there are no blocks to be had anyway.
+                if !nowait && crowded(sb, hole) {
                     // What there is room for should not fail with the rest.
                     delayed.length = 1 << sb.data().superblock.block_size().bits();
                 }

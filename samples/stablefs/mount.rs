@@ -138,7 +138,7 @@ fn begin_writing(sb: &SuperBlock) -> Result {
     write_super(sb, false, true)
 }
 
-/// Something is wrong, and e2fsck is to look at it. Any of this filesystem's locks may be held.
+/// Something is wrong, and e2fsck is to look at it. Any of this filesystem's locks but `state` may be held.
 pub(crate) fn note_error(sb: &SuperBlock) {
     let fs = sb.data();
     let mut changing = fs.state.lock();

@@ -68,7 +68,7 @@ fn new_inode<'a>(idmap: &IdMap, dir: &'a INode, mode: u16) -> Result<NewINode<'a
     Ok(new)
 }
 
-/// As [`map::Extent`] has it: what is shorter than this is kept in the inode.
+/// What is shorter than this is kept in the inode, where the block map would be.
 const FAST: usize = 60;
 
 fn set_target(new: &mut NewINode<'_>, target: &[u8]) -> Result {

@@ -183,6 +183,7 @@ unsafe extern "C" fn read_iter<T: FileSystem>(
 ) -> isize {
     // SAFETY: The call's own; the file is one of this filesystem.
     let (inode, flags) = unsafe { (inode_of::<T>((*iocb).ki_filp), (*iocb).ki_flags as u32) };
+    let nowait = flags & bindings::IOCB_NOWAIT as u32 != 0;
     if flags & bindings::IOCB_DIRECT == 0 {
         // SAFETY: As above.
         let result = unsafe { bindings::generic_file_read_iter(iocb, to) };
@@ -190,17 +191,16 @@ unsafe extern "C" fn read_iter<T: FileSystem>(
             // SAFETY: As above; it failed, so the iocb is still the caller's.
             let position = unsafe { (*iocb).ki_pos };
             // The page cache says this of whatever went wrong. If it was the mapping, that knows better.
-            if let Err(error) = T::map(inode, position.unsigned_abs(), 1, Intent::Look, false) {
+            if let Err(error) = T::map(inode, position.unsigned_abs(), 1, Intent::Look, nowait) {
                 return error.to_errno() as isize;
             }
         }
         return result;
     }
-    let _lock = match SharedGuard::new(inode, flags & bindings::IOCB_NOWAIT as u32 != 0) {
+    let _lock = match SharedGuard::new(inode, nowait) {
         Ok(lock) => lock,
         Err(error) => return error.to_errno() as isize,
     };
-    let nowait = flags & bindings::IOCB_NOWAIT as u32 != 0;
     // SAFETY: As above.
     unsafe {
         bindings::storage_file_accessed((*iocb).ki_filp);

@@ -19,7 +19,8 @@ use kernel::{
     },
 };
 
-/// Those of one inode. Its lock is innermost, and not taken in interrupts.
+/// Those of one inode. Inside its lock there are only the mapping's `i_pages` lock and that of who waits; it is not
+/// taken in interrupts.
 #[pin_data]
 pub(super) struct Flights {
     /// From the end of a part, exclusive, to its begin. They don't overlap.

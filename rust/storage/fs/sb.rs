@@ -472,6 +472,9 @@ unsafe extern "C" fn evict_inode<T: FileSystem>(inode: *mut bindings::inode) {
     // One that was never given a number has nothing to free.
     let deleted = inode.links() == 0 && !bad && inode.ino() != 0;
     let sb = inode.sb().as_ptr();
+    // Reclaim for memory that is needed now may evict another one without names. A freezer could wait for this
+    // one's end, and that one for the freezer.
+    let _nofs = deleted.then(NoFs::new);
     if deleted {
         // SAFETY: The superblock is live.
         unsafe { bindings::storage_sb_start_intwrite(sb) };

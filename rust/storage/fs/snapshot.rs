@@ -278,7 +278,7 @@ impl<O: Observer> Pool<O> {
 
     /// Writes a copy of `original` instead of it. With `detach`, the original ends as soon as the copy is
     /// made, and that part of the inode is on its way. What `room` has no place for waits until others have
-    /// landed. May sleep; nothing is locked.
+    /// landed. May sleep; nothing is locked, but perhaps a folio by who writes it back.
     ///
     /// # Safety
     ///

@@ -4,8 +4,9 @@
 //!
 //! For each folio it is decided, while it is locked, how it is written this time: see [`Treatment`]. A bio
 //! has folios of one treatment only. What was put together is submitted, and copied before that, when no
-//! folio is locked (but for a folio that is in many pieces). What is to be detached has memory for its copy before
-//! it is under writeback (but for pages, where the system has none left). So a device that hangs holds up who writes to it, and nobody else.
+//! folio is locked (but for a folio that is in many pieces, and where the bios that wait are too many). What is to be
+//! detached has memory for its copy before it is under writeback (but for pages, where the system has none left). So a
+//! device that hangs holds up who writes to it, and nobody else.
 //!
 //! C headers: [`include/linux/writeback.h`](srctree/include/linux/writeback.h),
 //! [`include/linux/iomap.h`](srctree/include/linux/iomap.h), `struct iomap_writeback_ops`
@@ -235,7 +236,8 @@ unsafe fn range_of(control: *const bindings::writeback_control) -> Range<u64> {
     }
 }
 
-/// Writes what is dirty and to be written. `true` if something was left since it is on its way already.
+/// Writes what is dirty and to be written. `true` if something was left since it is on its way already, or there is
+/// no room for its copy yet.
 ///
 /// # Safety
 ///
@@ -252,9 +254,10 @@ unsafe fn write_folios<T: FileSystem>(
     let mut error = 0;
     let detaches = purpose == Purpose::Background && T::detaches(inode.sb());
     loop {
-        // What has nothing to write is not held up. What becomes dirty after this look waits for room later.
+        // What has nothing to write is not held up. What becomes dirty after this look has to wait for the next one.
         // SAFETY: The mapping is the inode's.
-        if detaches && unsafe { bindings::storage_mapping_tagged_dirty(mapping) } {
+        let looks = detaches && unsafe { bindings::storage_mapping_tagged_dirty(mapping) };
+        if looks {
             // SAFETY: As the caller says; nothing is locked.
             unsafe { make_room(context, inode) };
         }
@@ -267,7 +270,7 @@ unsafe fn write_folios<T: FileSystem>(
         any = true;
         // SAFETY: See above.
         let locked = unsafe { LockedFolio::from_raw(folio) };
-        if inode.flights().overlaps(&locked.range()) {
+        if detaches && !looks || inode.flights().overlaps(&locked.range()) {
             left = true;
             // SAFETY: It is locked, and its dirty flag was cleared.
             unsafe { bindings::folio_redirty_for_writepage(control, folio) };
@@ -361,7 +364,7 @@ unsafe fn submit_all<T: FileSystem>(context: &mut Context<'_, T>, inode: &INode<
 ///
 /// # Safety
 ///
-/// As for `writepages`, with the context that it made.
+/// As for `writepages`, with the context that it made; but a folio may be locked.
 unsafe fn drain<T: FileSystem>(context: &mut Context<'_, T>, inode: &INode<T>) {
     let pool = T::copies(inode.sb());
     while let Some((ioend, treatment)) = context.ready.pop() {
