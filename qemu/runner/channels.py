@@ -13,7 +13,7 @@ import time
 import tty
 
 ESCAPE = b"\x1d"  # Ctrl-], as in telnet
-BOOT_SECONDS = 120  # twenty times what it takes
+BOOT_SECONDS = 300  # thirty times what it takes: the machine may be busy
 
 
 class Closed(Exception):
