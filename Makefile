@@ -157,7 +157,7 @@ fsx: modules ## random operations on stablefs, ten minutes (SECONDS=, STRATEGIES
 bench-strategies: modules tools ## what keeping pages stable costs: a table, JSON and a picture (ARGS=)
 	@mkdir -p build/bench
 	@status=0; \
-	$(RUN) --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
+	$(RUN) --icount --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
 		bench-strategies run --json /out/strategies.json $(ARGS) || status=$$?; \
 	$(ENV) exec -- "$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json \
 		build/bench/strategies.svg && \

@@ -5,6 +5,10 @@
 So KVM is used only if the processor and the module are there and the guest's
 kernel has come up with it once; what that showed is kept for this boot of the
 host. QEMU_ACCEL=tcg|kvm overrides it.
+
+With --icount it is TCG, which counts instructions: time in the guest is how many it
+has run, and jumps to the next timer when it has nothing to do. What is measured there
+doesn't depend on what else this machine does.
 """
 
 import os
@@ -14,17 +18,24 @@ from .errors import RunError
 from .paths import enter
 
 # With erms a 4 KiB copy is three times slower under TCG.
-TCG = ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm"]
+CPU = ["-cpu", "max,-erms,-fsrm"]
+TCG = ["-accel", "tcg,thread=multi", *CPU]
 KVM = ["-accel", "kvm", "-cpu", "host"]
 
 PROBE_SECONDS = 20
 
 
-def choose(paths):
+def choose(paths, icount):
     """QEMU's arguments for the accelerator."""
     wish = os.environ.get("QEMU_ACCEL", "")
     if wish not in ("", "tcg", "kvm"):
         raise RunError(f"QEMU_ACCEL={wish}: allowed are tcg and kvm")
+    if icount is not None:
+        if wish == "kvm":
+            raise RunError("QEMU_ACCEL=kvm: --icount is for tcg")
+        # One thread runs all processors, in turn: instructions have an order.
+        return ["-accel", "tcg,thread=single", *CPU, "-rtc", "clock=vm",
+                "-icount", f"shift={icount},sleep=off"]
     if wish == "kvm" or (not wish and possible() and probed(paths)):
         return KVM
     return TCG

@@ -52,7 +52,7 @@ class Run:
     def __init__(self, chosen):
         self.options = chosen
         self.paths = paths.environment(chosen.kernel)
-        self.accel = accel.choose(self.paths)
+        self.accel = accel.choose(self.paths, self.options.icount)
         self.deadline = time.monotonic() + chosen.timeout if chosen.timeout else None
 
     def run(self):

@@ -42,6 +42,8 @@ def parser():
         help="hard limit for the whole run (default 600; --interactive: none)")
     add("--mem", default="2048M", metavar="SIZE", help="memory (default 2048M)")
     add("--smp", type=int, default=2, metavar="N", help="processors (default 2)")
+    add("--icount", nargs="?", const=1, type=int, choices=range(11), metavar="SHIFT",
+        help="time is counted in instructions, 2^SHIFT ns each (default 1: 500 million a second)")
     add("--append", action="append", default=[], metavar="ARGS",
         help="more words for the kernel's command line")
     add("--kernel", default="stock", metavar="NAME", help="which kernel (default stock)")
