@@ -45,6 +45,9 @@ pub(crate) struct Subject {
     /// Ways that make no sense, and why.
     #[serde(default)]
     pub(crate) not_applicable: BTreeMap<String, String>,
+    /// Each is a subject, with that to say about it: `$VARIANT` is its name.
+    #[serde(default)]
+    variants: BTreeMap<String, String>,
 }
 
 /// What a subject can't do without.
@@ -78,8 +81,10 @@ impl Subject {
                 .is_some_and(|extension| extension == "toml")
         });
         paths.sort();
-        let read: Result<Vec<Self>, String> = paths.iter().map(|path| Self::read(path)).collect();
-        let read = read?;
+        let mut read = Vec::new();
+        for path in &paths {
+            read.extend(Self::read(path)?.variants());
+        }
         let mut all = Vec::new();
         for subject in &read {
             if subject.under.is_empty() {
@@ -97,6 +102,32 @@ impl Subject {
             }
         }
         Ok(all)
+    }
+
+    /// Itself, or each of its variants.
+    fn variants(self) -> Vec<Self> {
+        if self.variants.is_empty() {
+            return vec![self];
+        }
+        let one = |(variant, about): (&String, &String)| {
+            let named = |text: &str| text.replace("$VARIANT", variant);
+            let all = |texts: &[String]| texts.iter().map(|text| named(text)).collect();
+            Self {
+                name: format!("{}-{variant}", self.name),
+                title: named(&self.title),
+                about: about.clone(),
+                needs: Needs {
+                    commands: all(&self.needs.commands),
+                    modules: all(&self.needs.modules),
+                },
+                up: named(&self.up),
+                down: named(&self.down),
+                top: named(&self.top),
+                variants: BTreeMap::new(),
+                ..self.clone()
+            }
+        };
+        self.variants.iter().map(one).collect()
     }
 
     /// The stack, with that on top.
@@ -136,6 +167,9 @@ impl Subject {
         ways.push(Way::App(""));
         for way in subject.not_applicable.keys() {
             Way::of_name(way, &ways)?;
+        }
+        if !subject.variants.is_empty() && !subject.about.is_empty() {
+            return Err("about is not valid with variants: each has its own".to_owned());
         }
         name.clone_into(&mut subject.name);
         Ok(subject)
@@ -190,6 +224,10 @@ mod tests {
             ("colour = 1", "unknown field `colour`"),
             ("disks = 'x'", "invalid type"),
             ("not_applicable = { fly = 'no' }", "way 'fly' is not known"),
+            (
+                "about = 'a'\nvariants = { x = 'b' }",
+                "about is not valid with variants",
+            ),
             ("[", "keys"),
         ] {
             let error = Subject::parse("a", &format!("{GOOD}{more}\n")).unwrap_err();
@@ -197,6 +235,17 @@ mod tests {
         }
         let error = Subject::parse("a", "title = 'a'").unwrap_err();
         assert!(error.contains("missing field"), "{error}");
+    }
+
+    #[test]
+    fn each_variant_is_a_subject() {
+        let text = GOOD.replace("'a'", "'a $VARIANT'") + "variants = { x = 'b', y = 'c' }\n";
+        let subjects = Subject::parse("a", &text).unwrap().variants();
+        let said: Vec<[&str; 3]> = subjects
+            .iter()
+            .map(|subject| [&*subject.name, &*subject.title, &*subject.about])
+            .collect();
+        assert_eq!(said, [["a-x", "a x", "b"], ["a-y", "a y", "c"]]);
     }
 
     #[test]
