@@ -6,7 +6,7 @@
 //! `pi=dix`, where the block layer made the tuples (`block/t10-pi.c`), and their guards no longer agree.
 
 use crate::cell::{self, Combination};
-use crate::disk::Setting;
+use crate::disk::{Pi, Setting};
 use crate::journal::{Journal, Line};
 use crate::run::{Found, Made, Plan};
 use survey_lib::report::{Capability, Cell, Verdict};
@@ -62,7 +62,8 @@ fn again(plan: &Plan, cell: &Cell) -> Result<Option<String>, String> {
     let setting = Setting {
         capability: cell.capability,
         sector: cell.sector,
-        dix: true,
+        pi: Pi::Dix,
+        copy: false,
     };
     let combination = Combination {
         way: *way,

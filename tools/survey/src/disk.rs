@@ -18,8 +18,29 @@ const DEBUG: &str = "/sys/kernel/debug/dif_blk";
 pub(crate) struct Setting {
     pub(crate) capability: Capability,
     pub(crate) sector: u32,
-    /// The block layer makes the protection information.
-    pub(crate) dix: bool,
+    pub(crate) pi: Pi,
+    /// Bytes are compared, too, not guards alone.
+    pub(crate) copy: bool,
+}
+
+/// Who makes the protection information.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Pi {
+    /// The disk.
+    #[default]
+    Dif,
+    /// Whoever submits: the filesystem, or else the block layer.
+    Dix,
+}
+
+impl Pi {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dif => "dif",
+            Self::Dix => "dix",
+        }
+    }
 }
 
 /// Bytes of each, in MiB: xfs wants 300, raid1 and f2fs some more. It is memory only where it is written to.
@@ -79,8 +100,8 @@ impl Disks {
                 ("size", SIZE_MIB.to_string().as_str()),
                 ("blocksize", &setting.sector.to_string()),
                 ("stable_writes", stable),
-                ("pi", if setting.dix { "dix" } else { "dif" }),
-                ("keep_copy", if setting.dix { "0" } else { "1" }),
+                ("pi", setting.pi.name()),
+                ("keep_copy", if setting.copy { "1" } else { "0" }),
                 ("on_violation", "report"),
                 ("power", "1"),
             ] {

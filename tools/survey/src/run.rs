@@ -98,7 +98,8 @@ impl Plan {
                 let setting = Setting {
                     capability,
                     sector,
-                    dix: false,
+                    pi: subject.disk.pi,
+                    copy: true,
                 };
                 if !settings.contains(&setting) {
                     settings.push(setting);

@@ -3,6 +3,7 @@
 //! What is surveyed: a file in TOML for each, which says how it is made, mounted and taken down. README.md
 //! describes the keys.
 
+use crate::disk::Pi;
 use crate::way::Way;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub(crate) struct Subject {
     /// Disks that it is made of.
     #[serde(default = "one")]
     pub(crate) disks: u32,
+    /// What these are like.
+    #[serde(default)]
+    pub(crate) disk: Disk,
     /// What it can't do without.
     #[serde(default)]
     pub(crate) needs: Needs,
@@ -48,6 +52,14 @@ pub(crate) struct Subject {
     /// Each is a subject, with that to say about it: `$VARIANT` is its name.
     #[serde(default)]
     variants: BTreeMap<String, String>,
+}
+
+/// What disks are like, besides what the survey varies.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Disk {
+    #[serde(default)]
+    pub(crate) pi: Pi,
 }
 
 /// What a subject can't do without.
@@ -224,6 +236,10 @@ mod tests {
             ("colour = 1", "unknown field `colour`"),
             ("disks = 'x'", "invalid type"),
             ("not_applicable = { fly = 'no' }", "way 'fly' is not known"),
+            (
+                "disk = { pi = 'none' }",
+                "unknown variant `none`, expected `dif` or `dix`",
+            ),
             (
                 "about = 'a'\nvariants = { x = 'b' }",
                 "about is not valid with variants",
