@@ -25,6 +25,13 @@ pub(crate) struct Site<'a> {
     pub(crate) top: &'a str,
 }
 
+impl Site<'_> {
+    /// Whether the device on top is that one.
+    pub(crate) fn is_top(&self, device: &str) -> bool {
+        std::fs::canonicalize(self.top).is_ok_and(|top| top == Path::new(device))
+    }
+}
+
 /// Which combination of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Combination {

@@ -63,8 +63,13 @@ pub(crate) struct Counters {
 /// A violation, as far as the survey looks at it. See Documentation/dif_blk.rst.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Record {
+    /// `/dev/...` of the disk.
+    #[serde(skip)]
+    pub(crate) disk: String,
     pub(crate) sector: u64,
     pub(crate) kind: String,
+    /// Of a file: the device of its filesystem, or what that is called.
+    pub(crate) fs: Option<String>,
     pub(crate) inode: Option<u64>,
     pub(crate) offset: Option<u64>,
     pub(crate) ranges: Vec<(u32, u32)>,
@@ -80,6 +85,13 @@ pub(crate) struct Record {
 pub(crate) struct Page {
     pub(crate) anonymous: bool,
     pub(crate) direct: bool,
+}
+
+impl Record {
+    /// Whether it is a page of a filesystem that is on the disk, with no device in between.
+    pub(crate) fn on_disk(&self) -> bool {
+        self.disk.strip_prefix("/dev/") == self.fs.as_deref()
+    }
 }
 
 impl Disks {
@@ -152,8 +164,10 @@ impl Disks {
         let mut records = Vec::new();
         for name in &self.names {
             for line in drain(name)?.lines() {
-                let record = serde_json::from_str(line);
-                records.push(record.map_err(|error| format!("a record of {name}: {error}"))?);
+                let mut record: Record = serde_json::from_str(line)
+                    .map_err(|error| format!("a record of {name}: {error}"))?;
+                record.disk = format!("/dev/{name}");
+                records.push(record);
             }
         }
         Ok(records)

@@ -11,7 +11,12 @@ use std::time::Duration;
 /// What it is, as well as it can be said.
 pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
     let subject = site.subject;
+    let direct = [Way::Direct, Way::IoUring].contains(&way);
     match (record.kind.as_str(), record.inode) {
+        // The filesystem is on the disk itself, where the device on top isn't.
+        ("file", Some(_)) if record.on_disk() && !site.is_top(&record.disk) => {
+            "file below the device".to_owned()
+        }
         ("file", Some(inode)) => subject
             .inodes
             .get(&inode.to_string())
@@ -20,10 +25,17 @@ pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
         ("block device", _) if subject.raw => "data of the device".to_owned(),
         ("block device", _) => record
             .offset
-            .and_then(|offset| of_ext(site.top, offset))
+            // Which device, isn't recorded. The offset in the disk is known, though.
+            .and_then(|offset| match offset / 512 {
+                sector if sector == record.sector => of_ext(&record.disk, offset),
+                _ => of_ext(site.top, offset),
+            })
             .unwrap_or_else(|| "metadata".to_owned()),
-        // What is registered with io_uring isn't pinned for each request.
-        _ if record.page.direct || way == Way::IoUring => "buffer of direct I/O".to_owned(),
+        // What is registered with io_uring isn't pinned for each request, nor is it known of a request that came
+        // by way of another driver.
+        _ if record.page.direct || direct && record.page.anonymous || way == Way::IoUring => {
+            "buffer of direct I/O".to_owned()
+        }
         _ if record.page.anonymous => "anonymous memory".to_owned(),
         _ => "memory of the kernel".to_owned(),
     }
@@ -47,9 +59,45 @@ fn of_ext(device: &str, offset: u64) -> Option<String> {
     Some(match inode.parse::<u64>() {
         Ok(inode) if inode == journal => "journal".to_owned(),
         Ok(2) => "root directory".to_owned(),
-        Ok(inode) => format!("directory, attributes or block map of inode {inode}"),
+        Ok(inode) => {
+            let stat = ask("debugfs", &["-R", &format!("stat <{inode}>"), device])?;
+            match part(&stat, block) {
+                // Of a program that has the filesystem: the kernel's has it in the file's own pages.
+                "file data" => "file data".to_owned(),
+                part => format!("{part} of inode {inode}"),
+            }
+        }
         Err(_) => "metadata".to_owned(),
     })
+}
+
+/// What an inode has in that block, by what debugfs says of it:
+/// `Inode: 12   Type: directory ...`, `File ACL: 38 ...`, `(ETB0):33, (IND):44, (0-1):34-35`.
+fn part(stat: &str, block: u64) -> &'static str {
+    let block = block.to_string();
+    let after = |key: &str| {
+        let (_, rest) = stat.split_once(key)?;
+        rest.split_whitespace().next()
+    };
+    let map = |word: &str| {
+        let word = word.trim_end_matches(',');
+        let (name, at) = word.split_once("):").unwrap_or_default();
+        at == block
+            && ["(ETB", "(IND", "(DIND", "(TIND"]
+                .iter()
+                .any(|kind| name.starts_with(kind))
+    };
+    if after("File ACL:") == Some(&block) {
+        "attributes"
+    } else if stat.split_whitespace().any(map) {
+        "block map"
+    } else {
+        match after("Type:") {
+            Some("directory") => "directory",
+            Some("regular") => "file data",
+            _ => "metadata",
+        }
+    }
 }
 
 fn value(text: &str, key: &str) -> Option<u64> {
@@ -79,7 +127,7 @@ fn structure(line: &str, block: u64) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::structure;
+    use super::{part, structure};
 
     #[test]
     fn lines_of_dumpe2fs() {
@@ -95,5 +143,14 @@ mod tests {
             Some("block bitmap")
         );
         assert_eq!(structure("  5 free blocks", 5), None);
+    }
+
+    #[test]
+    fn what_debugfs_says_of_an_inode() {
+        let stat = "Inode: 12   Type: regular    Mode:  0644\nFile ACL: 38\nEXTENTS:\n(ETB0):33, (0-1):34-35\n";
+        assert_eq!(part(stat, 38), "attributes");
+        assert_eq!(part(stat, 33), "block map");
+        assert_eq!(part(stat, 34), "file data");
+        assert_eq!(part(&stat.replace("regular", "directory"), 35), "directory");
     }
 }
