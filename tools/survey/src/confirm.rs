@@ -2,8 +2,10 @@
 
 //! What is unstable is confirmed by a check of another kind.
 //!
-//! Without the capability: the same with it is stable, as theory has it. With it: once more on a disk with
-//! `pi=dix`, where the block layer made the tuples (`block/t10-pi.c`), and their guards no longer agree.
+//! Without the capability: the same with it is stable, as theory has it. With it, or under a device that doesn't pass
+//! it on: once more on a disk with `pi=dix`, where the block layer made the tuples (`block/t10-pi.c`), and their
+//! guards no longer agree. If the device passes those on, and asks for stable pages because of them: once more with
+//! `queue/stable_writes` set on top, which is stable.
 
 use crate::cell::{self, Combination};
 use crate::disk::{Pi, Setting};
@@ -20,6 +22,10 @@ pub(crate) fn all(plan: &Plan, journal: &mut Journal, found: &mut Found) -> Resu
         }
         let text = match cell.capability {
             Capability::On => again(plan, cell)?,
+            // Nobody above knows of the capability: it is no control.
+            Capability::Off if found.propagates.get(&cell.subject) == Some(&false) => {
+                again(plan, cell)?
+            }
             Capability::Off => contrast(cell, &found.cells),
         };
         if text.is_some() {
@@ -49,7 +55,8 @@ fn contrast(cell: &Cell, cells: &[Cell]) -> Option<String> {
     }
 }
 
-/// Once more, with tuples that the block layer makes.
+/// Once more, with tuples that the block layer makes. If these keep pages stable, since they ask for it all the way
+/// up: once more with a device on top that asks for it, where that is stable.
 fn again(plan: &Plan, cell: &Cell) -> Result<Option<String>, String> {
     let (Some(subject), Some(way)) = (
         plan.subjects
@@ -59,12 +66,6 @@ fn again(plan: &Plan, cell: &Cell) -> Result<Option<String>, String> {
     ) else {
         return Ok(None);
     };
-    let setting = Setting {
-        capability: cell.capability,
-        sector: cell.sector,
-        pi: Pi::Dix,
-        copy: false,
-    };
     let combination = Combination {
         way: *way,
         capability: cell.capability,
@@ -72,15 +73,37 @@ fn again(plan: &Plan, cell: &Cell) -> Result<Option<String>, String> {
         sector: cell.sector,
     };
     // What can't be made so isn't confirmed.
-    let Ok(made) = Made::new(subject, setting) else {
-        return Ok(None);
+    let run = |up: &str, pi: Pi, copy: bool| {
+        let setting = Setting {
+            capability: cell.capability,
+            sector: cell.sector,
+            pi,
+            copy,
+        };
+        let Ok(made) = Made::by(subject, up, setting) else {
+            return Ok(None);
+        };
+        let again = cell::run(&made.site(), combination, plan.time)?;
+        made.down()?;
+        Ok::<_, String>(Some(again))
     };
-    let again = cell::run(&made.site(), combination, plan.time)?;
-    made.down()?;
-    Ok((again.violations > 0).then(|| {
-        format!(
+    let tuples = run(&subject.up, Pi::Dix, false)?;
+    if let Some(again) = tuples.filter(|again| again.violations > 0) {
+        return Ok(Some(format!(
             "with tuples that the block layer made (pi=dix), {} of {} intervals no longer agreed with their guard",
             again.violations, again.intervals
-        )
-    }))
+        )));
+    }
+    let Some(up) = subject.asking() else {
+        return Ok(None);
+    };
+    let asking = run(&up, subject.disk.pi, true)?;
+    Ok(asking
+        .filter(|again| again.verdict == Verdict::Stable)
+        .map(|again| {
+            format!(
+                "with a device on top that asks for stable pages {} writes were checked, and no page had changed",
+                again.writes
+            )
+        }))
 }

@@ -221,6 +221,11 @@ pub(crate) struct Made<'a> {
 
 impl<'a> Made<'a> {
     pub(crate) fn new(subject: &'a Subject, setting: Setting) -> Result<Self, Stuck> {
+        Self::by(subject, &subject.up, setting)
+    }
+
+    /// With another script than its own.
+    pub(crate) fn by(subject: &'a Subject, up: &str, setting: Setting) -> Result<Self, Stuck> {
         // What is left of the one before, mostly.
         let disks = Disks::new(subject.disks, setting).map_err(Stuck::Lost)?;
         let paths = disks.paths().collect::<Vec<_>>().join(" ");
@@ -230,7 +235,7 @@ impl<'a> Made<'a> {
             paths,
             top: String::new(),
         };
-        let up = made.script(&subject.up, true)?;
+        let up = made.script(up, true)?;
         if up.status != Some(0) {
             let why = up.complaint();
             // Most of it isn't there to be taken down.

@@ -49,6 +49,9 @@ pub(crate) struct Subject {
     /// Ways that make no sense, and why.
     #[serde(default)]
     pub(crate) not_applicable: BTreeMap<String, String>,
+    /// Of a stack that something is made on: how much of `up` makes the stack, in bytes.
+    #[serde(skip)]
+    below: usize,
     /// Each is a subject, with that to say about it: `$VARIANT` is its name.
     #[serde(default)]
     variants: BTreeMap<String, String>,
@@ -145,6 +148,7 @@ impl Subject {
     /// The stack, with that on top.
     fn with(&self, upper: &Self) -> Self {
         let both = |a: &[String], b: &[String]| [a, b].concat();
+        let below = format!("{}DISK={}\n", self.up, self.top);
         Self {
             name: format!("{}-{}", self.name, upper.name),
             title: format!("{}, {}", self.title, upper.title),
@@ -152,13 +156,21 @@ impl Subject {
                 commands: both(&self.needs.commands, &upper.needs.commands),
                 modules: both(&self.needs.modules, &upper.needs.modules),
             },
-            up: format!("{}DISK={}\n{}", self.up, self.top, upper.up),
+            below: below.len(),
+            up: below + &upper.up,
             down: format!("{}\n{}", upper.down, self.down),
             under: Vec::new(),
             inodes: upper.inodes.clone(),
             not_applicable: upper.not_applicable.clone(),
             ..self.clone()
         }
+    }
+
+    /// How it is made if the device on top asks for stable pages, whether it does of itself or not.
+    pub(crate) fn asking(&self) -> Option<String> {
+        let (below, above) = self.up.split_at_checked(self.below)?;
+        let ask = "echo 1 >/sys/class/block/$(basename $(readlink -f $DISK))/queue/stable_writes";
+        (!below.is_empty()).then(|| format!("{below}{ask}\n{above}"))
     }
 
     fn read(path: &Path) -> Result<Self, String> {
@@ -273,5 +285,8 @@ mod tests {
         let stack = named("linear-ext4").unwrap();
         assert!(stack.up.contains("DISK=/dev/mapper/"), "{}", stack.up);
         assert!(stack.down.starts_with("umount"), "{}", stack.down);
+        let asking = stack.asking().unwrap();
+        assert!(asking.contains("stable_writes\nmkfs.ext4"), "{asking}");
+        assert_eq!(named("ext4").unwrap().asking(), None);
     }
 }
