@@ -4,6 +4,7 @@
 
 use crate::app;
 use crate::disk::{Counters, Disks, Record};
+use crate::kmsg;
 use crate::place;
 use crate::shell::{self, Ended, Stuck};
 use crate::subject::Subject;
@@ -103,6 +104,7 @@ pub(crate) fn run(
             why.clone(),
         ));
     }
+    let log = kmsg::Log::now()?;
     let begun = Instant::now();
     let outcome = match combination.way {
         Way::Swap => swap(site, combination, time),
@@ -136,14 +138,29 @@ pub(crate) fn run(
     let seconds = begun.elapsed().as_secs_f64();
     let (counters, records) = (disks.counters()?, disks.records()?);
     disks.set_window(0)?;
-    Ok(judge(
-        site,
-        combination,
-        &counters,
-        &records,
-        latency,
-        seconds,
-    ))
+    let cell = judge(site, combination, &counters, &records, latency, seconds);
+    let digests = match &subject.digest {
+        Some(text) => log.with(text),
+        None => Vec::new(),
+    };
+    Ok(on_the_way(cell, &digests))
+}
+
+/// What never reached the disks, since its digest was wrong by then, changed as well.
+fn on_the_way(cell: Cell, digests: &[String]) -> Cell {
+    match (digests, cell.verdict) {
+        ([first, ..], Verdict::Stable) => Cell {
+            verdict: Verdict::Unstable,
+            violations: digests.len() as u64,
+            intervals: cell.intervals.max(digests.len() as u64),
+            confirmed: Some(format!(
+                "by digests that were wrong on the way to the disk, {} of them: {first}",
+                digests.len()
+            )),
+            ..cell
+        },
+        _ => cell,
+    }
 }
 
 /// The verdict.

@@ -15,6 +15,7 @@
 //! | [`metadata`], [`swap`] | workloads that wac has not |
 //! | [`app`] | an application instead |
 //! | [`binlog`] | one of those: the log of a database |
+//! | [`kmsg`] | what the kernel logs meanwhile |
 //! | [`shell`] | scripts, and programs that may hang |
 //! | [`journal`] | what was found so far |
 //! | [`table`] | what is printed |
@@ -29,6 +30,7 @@ mod cell;
 mod confirm;
 mod disk;
 mod journal;
+mod kmsg;
 mod metadata;
 mod place;
 mod run;

@@ -46,6 +46,8 @@ pub(crate) struct Subject {
     /// Inodes that are no files of a user, and what they have.
     #[serde(default)]
     pub(crate) inodes: BTreeMap<String, String>,
+    /// What the kernel says when data didn't agree with its digest on the way to the disks.
+    pub(crate) digest: Option<String>,
     /// Ways that make no sense, and why.
     #[serde(default)]
     pub(crate) not_applicable: BTreeMap<String, String>,

@@ -73,13 +73,15 @@ impl Table {
 fn said(cell: &Cell) -> String {
     match cell.verdict {
         Verdict::Stable => format!("stable: {} writes checked", cell.writes),
-        Verdict::Unstable => {
-            let what = cell.first.as_ref().map_or("", |first| &first.what);
-            format!(
-                "UNSTABLE: {} of {} intervals, first {what}",
-                cell.violations, cell.intervals
-            )
-        }
+        Verdict::Unstable => match (&cell.first, &cell.confirmed) {
+            (None, Some(how)) => format!("UNSTABLE: {how}"),
+            (first, _) => format!(
+                "UNSTABLE: {} of {} intervals, first {}",
+                cell.violations,
+                cell.intervals,
+                first.as_ref().map_or("", |first| &first.what)
+            ),
+        },
         Verdict::Refused => format!("refused: {}", cell.why),
         Verdict::NotApplicable => format!("not applicable: {}", cell.why),
         Verdict::Unsupported => format!("not supported: {}", cell.why),
