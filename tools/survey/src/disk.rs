@@ -67,6 +67,7 @@ pub(crate) struct Record {
     #[serde(skip)]
     pub(crate) disk: String,
     pub(crate) sector: u64,
+    pub(crate) interval: u64,
     pub(crate) kind: String,
     /// Of a file: the device of its filesystem, or what that is called.
     pub(crate) fs: Option<String>,
@@ -88,6 +89,12 @@ pub(crate) struct Page {
 }
 
 impl Record {
+    /// Whether that is where it is on the disk, in bytes.
+    pub(crate) fn is_at(&self, offset: u64) -> bool {
+        let begin = self.sector * 512;
+        (begin..begin + self.interval).contains(&offset)
+    }
+
     /// Whether it is a page of a filesystem that is on the disk, with no device in between.
     pub(crate) fn on_disk(&self) -> bool {
         self.disk.strip_prefix("/dev/") == self.fs.as_deref()

@@ -26,9 +26,9 @@ pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
         ("block device", _) => record
             .offset
             // Which device, isn't recorded. The offset in the disk is known, though.
-            .and_then(|offset| match offset / 512 {
-                sector if sector == record.sector => of_ext(&record.disk, offset),
-                _ => of_ext(site.top, offset),
+            .and_then(|offset| {
+                let disk = record.is_at(offset);
+                of_ext(if disk { &record.disk } else { site.top }, offset)
             })
             .unwrap_or_else(|| "metadata".to_owned()),
         // What is registered with io_uring isn't pinned for each request, nor is it known of a request that came
