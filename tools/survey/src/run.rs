@@ -11,7 +11,7 @@ use crate::table::Table;
 use crate::way::Way;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use survey_lib::report::{Capability, Cell, Verdict};
 
@@ -264,11 +264,10 @@ impl<'a> Made<'a> {
 
     /// Whether the device on top asks for stable pages, if it is known.
     fn asks(&self) -> Option<bool> {
-        let device = fs::canonicalize(&self.top).ok()?;
-        let name = device.file_name()?.to_string_lossy().into_owned();
-        let path = Path::new("/sys/class/block")
-            .join(name)
-            .join("queue/stable_writes");
+        // Not by its name: without udev, those of dm are no links.
+        let number = fs::metadata(&self.top).ok()?.rdev();
+        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+        let path = format!("/sys/dev/block/{major}:{minor}/queue/stable_writes");
         let text = fs::read_to_string(path).ok()?;
         Some(text.trim() == "1")
     }

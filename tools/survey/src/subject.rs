@@ -171,7 +171,7 @@ impl Subject {
     /// How it is made if the device on top asks for stable pages, whether it does of itself or not.
     pub(crate) fn asking(&self) -> Option<String> {
         let (below, above) = self.up.split_at_checked(self.below)?;
-        let ask = "echo 1 >/sys/class/block/$(basename $(readlink -f $DISK))/queue/stable_writes";
+        let ask = "echo 1 >$(stat -Lc /sys/dev/block/%Hr:%Lr $DISK)/queue/stable_writes";
         (!below.is_empty()).then(|| format!("{below}{ask}\n{above}"))
     }
 
