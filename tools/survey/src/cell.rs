@@ -268,7 +268,7 @@ fn swap(site: &Site<'_>, combination: Combination, time: Duration) -> Result<Out
         format!("{}/swap", site.mnt)
     };
     let make = format!(
-        "[ -b {place} ] || {{ head -c 64M /dev/zero >{place}; chmod 600 {place}; }}\n\
+        "[ -b {place} ] || {{ head -c 32M /dev/zero >{place}; chmod 600 {place}; }}\n\
          mkswap {place} >/dev/null\nsync\nswapon {place}"
     );
     let made = shell::script(&make, true, &[], limit)?;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 use survey_lib::report::Cell;
 
@@ -32,10 +32,12 @@ impl Journal {
     /// Opens it, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let said = |error: std::io::Error| format!("{}: {error}", path.display());
-        let file = OpenOptions::new()
+        // Not to append: where the host has the file, it would put whole pages at its end.
+        let mut file = OpenOptions::new()
             .read(true)
-            .append(true)
+            .write(true)
             .create(true)
+            .truncate(false)
             .open(path)
             .map_err(said)?;
         let mut before = Vec::new();
@@ -45,6 +47,7 @@ impl Journal {
                 before.push(line);
             }
         }
+        file.seek(SeekFrom::End(0)).map_err(said)?;
         let mut journal = Self { file, before };
         // After one that was cut off.
         journal.write("\n")?;

@@ -98,7 +98,7 @@ struct RunArgs {
     /// Only this subject, or only this way of it: SUBJECT[:WAY]; may be there several times
     #[arg(long)]
     only: Vec<String>,
-    /// A few minutes: one window, one sector, less time
+    /// A few minutes: one window, one sector, less time, and stacks only on disks that ask for stable pages
     #[arg(long)]
     quick: bool,
     /// Only with disks that ask for stable pages, or only with such that don't
@@ -234,13 +234,14 @@ fn survey(args: &RunArgs) -> Result<(), String> {
     let (subjects, ways) = chosen(args)?;
     let usual = match (args.quick, &args.app) {
         (_, Some(_)) => 5.0,
-        (true, None) => 0.7,
+        (true, None) => 0.3,
         (false, None) => 2.0,
     };
     let plan = run::Plan {
         subjects,
         ways,
         circumstances: circumstances(args)?,
+        asked_stacks: args.quick && args.capability.is_none(),
         time: Duration::try_from_secs_f64(args.seconds.unwrap_or(usual))
             .map_err(|error| format!("--seconds: {error}"))?,
     };

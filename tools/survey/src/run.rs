@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) ways: Vec<Way>,
     /// Capability, window in microseconds, sector in bytes.
     pub(crate) circumstances: Vec<(Capability, u64, u32)>,
+    /// Stacks are tried only on disks that ask for stable pages.
+    pub(crate) asked_stacks: bool,
     /// For how long pages are changed.
     pub(crate) time: Duration,
 }
@@ -46,18 +48,34 @@ fn name(subject: &str, way: &str, capability: Capability, window_us: u64, sector
 impl Plan {
     /// How many cells.
     pub(crate) fn len(&self) -> usize {
-        self.subjects.len() * self.ways.len() * self.circumstances.len()
+        self.subjects
+            .iter()
+            .map(|subject| self.circumstances_of(subject).count() * self.ways.len())
+            .sum()
+    }
+
+    /// Those that it is tried in.
+    fn circumstances_of(
+        &self,
+        subject: &Subject,
+    ) -> impl Iterator<Item = (Capability, u64, u32)> + '_ {
+        let all = !(self.asked_stacks && subject.is_stack());
+        self.circumstances
+            .iter()
+            .copied()
+            .filter(move |(capability, _, _)| all || *capability == Capability::On)
     }
 
     /// Whether that is one of them.
     fn has(&self, cell: &Cell) -> bool {
-        self.subjects
-            .iter()
-            .any(|subject| subject.name == cell.subject)
-            && self.ways.iter().any(|way| way.name() == cell.way)
-            && self
-                .circumstances
-                .contains(&(cell.capability, cell.window_us, cell.sector))
+        let circumstance = (cell.capability, cell.window_us, cell.sector);
+        self.ways.iter().any(|way| way.name() == cell.way)
+            && self.subjects.iter().any(|subject| {
+                subject.name == cell.subject
+                    && self
+                        .circumstances_of(subject)
+                        .any(|other| other == circumstance)
+            })
     }
 
     /// What the journal has of them. What was begun and has no end brought the machine down.
@@ -94,7 +112,7 @@ impl Plan {
         }
         for subject in &self.subjects {
             let mut settings: Vec<Setting> = Vec::new();
-            for &(capability, _, sector) in &self.circumstances {
+            for (capability, _, sector) in self.circumstances_of(subject) {
                 let setting = Setting {
                     capability,
                     sector,

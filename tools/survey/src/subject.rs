@@ -201,6 +201,11 @@ impl Subject {
         Ok(subject)
     }
 
+    /// Whether it is a device on top of others.
+    pub(crate) fn is_stack(&self) -> bool {
+        self.kind == Kind::Stack
+    }
+
     /// As it is in the report.
     pub(crate) fn to_report(&self, propagates: Option<bool>) -> report::Subject {
         report::Subject {
@@ -209,7 +214,7 @@ impl Subject {
             kind: self.kind,
             about: self.about.clone(),
             recipe: self.up.trim().to_owned(),
-            propagates: propagates.filter(|_| self.kind == Kind::Stack),
+            propagates: propagates.filter(|_| self.is_stack()),
         }
     }
 

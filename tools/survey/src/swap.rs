@@ -12,8 +12,8 @@ use std::time::Duration;
 use wac::mapping::SharedMapping;
 
 /// What the program may have, in bytes, and what it rewrites.
-const MAY: u64 = 24 << 20;
-const WANTS: u64 = 40 << 20;
+const MAY: u64 = 12 << 20;
+const WANTS: u64 = 24 << 20;
 
 const THREADS: u64 = 4;
 const PAGE: u64 = 4096;

@@ -28,8 +28,8 @@ filesystem() {
 
 # run_survey [ARGS]: with half a second for each combination. Its JSON is in $WORK/json.
 run_survey() {
-	survey run --subjects "$SUBJECTS" --journal "$WORK/journal" --report "$WORK/json" --quick \
-		--seconds 0.5 "$@" >"$WORK/log" 2>&1 || {
+	survey run --subjects "$SUBJECTS" --journal "$WORK/journal" --report "$WORK/json" \
+		--window 20000 --sector 512 --seconds 0.5 "$@" >"$WORK/log" 2>&1 || {
 		local status=$?
 		cat "$WORK/log"
 		return "$status"
