@@ -14,7 +14,7 @@
 //! | `chance` | 1/65536 | how often, of late, somebody came to write to a folio of this class while the device had it: [`Chance`] |
 //! | `stall` | ns | how long such a writer waits: measured where one waited, and half the time that a copy was on its way where it didn't have to: [`Device`] |
 //! | `copy` | ns for 4096 bytes | measured where copies were made: [`Device`] |
-//! | `bytes` | bytes | of the folio |
+//! | `bytes` | bytes | of the folio; of one that is larger than a page, as many as of those of this file were dirty: [`File::sent`] |
 //! | `scarcity` | | limit / (limit − in flight), of the memory that copies may take; infinite if memory is short |
 //! | `haste` | | 2 if somebody waits for the data to be on the device, who waits for the copy as well; else 1 |
 //!
@@ -246,6 +246,8 @@ pub struct File {
     last_start: u64,
     /// The one that was taken for [`Class::Last`] at the latest decision.
     decided_last: Option<u64>,
+    /// How much of a folio with many pages goes to the device, in 65536ths.
+    density: Average,
 }
 
 impl File {
@@ -279,8 +281,24 @@ impl File {
             self.other.cycle();
             (Class::Other, chance)
         };
-        let copy = is_worth_it(chance, device, facts);
+        let copy = is_worth_it(chance, device, facts, self.dirty(facts.bytes));
         Decision { copy, class }
+    }
+
+    /// Of a folio so long, in bytes, so many went to the device: those that were dirty.
+    pub fn sent(&mut self, folio: u64, bytes: u64) {
+        if folio > 1 << PAGE_SHIFT {
+            let part = (bytes.min(folio) << 16).checked_div(folio).unwrap_or(0);
+            self.density.add(part.max(1));
+        }
+    }
+
+    /// How many bytes of a folio so long are dirty, probably: all of it, as long as that isn't known.
+    fn dirty(&self, folio: u64) -> u64 {
+        match self.density.get() {
+            0 => folio,
+            part => ((folio >> PAGE_SHIFT).saturating_mul(part) >> (16 - PAGE_SHIFT)).max(1),
+        }
     }
 
     /// Somebody writes to the folio at `start`.
@@ -311,7 +329,7 @@ impl File {
 }
 
 /// The formula at the top.
-fn is_worth_it(chance: Chance, device: &Device, facts: &Facts) -> bool {
+fn is_worth_it(chance: Chance, device: &Device, facts: &Facts, bytes: u64) -> bool {
     let room = facts.limit.saturating_sub(facts.in_flight);
     if facts.short || room < facts.bytes || chance.get() == 0 {
         return false;
@@ -323,7 +341,7 @@ fn is_worth_it(chance: Chance, device: &Device, facts: &Facts) -> bool {
         .checked_div(facts.limit >> bits)
         .unwrap_or(0);
     let gain = u128::from(chance.get()) * u128::from(device.stall_ns()) * u128::from(ease);
-    let pages = u128::from(facts.bytes.div_ceil(1 << PAGE_SHIFT));
+    let pages = u128::from(bytes.div_ceil(1 << PAGE_SHIFT));
     let haste = if facts.integrity { 2 } else { 1 };
     let cost = (u128::from(device.copy_ns()) * haste).saturating_mul(pages << 32);
     gain > cost

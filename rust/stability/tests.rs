@@ -351,6 +351,32 @@ fn who_waits_for_the_data_weighs_the_copy_twice() {
     }));
 }
 
+#[test]
+fn of_a_large_folio_only_what_is_dirty_is_paid_for() {
+    const LARGE: u64 = 1 << 20;
+    let mut device = Device::default();
+    device.waited(MS);
+    device.copied(PAGE as u32, 2000);
+    let facts = Bench::facts(0, LARGE);
+    let mut file = File::new();
+    file.hit(0);
+    // A quarter of 1 ms is less than 256 pages take, and more than 16.
+    assert!(!file.clone().decide(&device, &facts).copy);
+    for _ in 0..8 {
+        file.sent(PAGE, PAGE);
+    }
+    assert!(!file.clone().decide(&device, &facts).copy);
+    for _ in 0..8 {
+        file.sent(LARGE, 16 * PAGE);
+    }
+    assert!(file.clone().decide(&device, &facts).copy);
+    // All of it was dirty of late.
+    for _ in 0..80 {
+        file.sent(LARGE, LARGE);
+    }
+    assert!(!file.decide(&device, &facts).copy);
+}
+
 proptest! {
     #[test]
     fn a_chance_stays_between_none_and_certain(hits in proptest::collection::vec(any::<bool>(), 0..2000)) {
@@ -380,6 +406,7 @@ proptest! {
             device.copied(value as u32, value);
             file.hit(value);
             file.wrote(value);
+            file.sent(value, start);
         }
         let bytes = bytes.min(1 << 40);
         file.decide(&device, &Facts { start, bytes, integrity: true, in_flight, limit, short: false });

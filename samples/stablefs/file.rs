@@ -135,6 +135,10 @@ impl iomap::Operations for StableFs {
         strategy::largest_folio(inode)
     }
 
+    fn sent(inode: &INode, folio: &LockedFolio<'_>, bytes: u64) {
+        strategy::sent(inode, folio, bytes);
+    }
+
     fn treat(inode: &INode, cycle: &Cycle<'_>) -> Treatment {
         strategy::treat(inode, cycle)
     }

@@ -214,6 +214,15 @@ pub(crate) fn treat(inode: &INode, cycle: &Cycle<'_>) -> Treatment {
     treatment
 }
 
+/// So many bytes of a folio are on their way.
+pub(crate) fn sent(inode: &INode, folio: &LockedFolio<'_>, bytes: u64) {
+    if inode.sb().data().options.stable() == Strategy::Auto {
+        let range = folio.range();
+        let mut file = inode.data().writers.file.lock();
+        file.sent(range.end - range.start, bytes);
+    }
+}
+
 /// Whether [`treat`] may say [`Treatment::Detached`].
 pub(crate) fn detaches(sb: &SuperBlock) -> bool {
     sb.data().options.stable() == Strategy::Detached && sb.needs_stable_writes()

@@ -111,6 +111,10 @@ pub trait Operations: Type {
     /// How a folio is written to the device this time. Asked once each time.
     fn treat(inode: &INode<Self>, cycle: &Cycle<'_>) -> Treatment;
 
+    /// So many bytes of the folio that was asked about last are on their way: those that were dirty. The folio is
+    /// still locked.
+    fn sent(inode: &INode<Self>, folio: &LockedFolio<'_>, bytes: u64);
+
     /// Whether [`treat`](Self::treat) may say [`Treatment::Detached`] now. If it does nevertheless, what is under
     /// writeback may have to wait for the device before it is copied.
     fn detaches(sb: &SuperBlock<Self>) -> bool;

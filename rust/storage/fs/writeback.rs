@@ -69,6 +69,8 @@ struct Context<'a, T: FileSystem> {
     iomap: bindings::iomap_writepage_ctx,
     /// Of the folio that is being written.
     treatment: Treatment,
+    /// Of that folio, as much as is on its way, in bytes.
+    sent: u64,
     /// Of the folios that the ioend of `iomap` has.
     collected: Treatment,
     ready: Ready,
@@ -168,6 +170,7 @@ pub(super) unsafe extern "C" fn writepages<T: FileSystem>(
             wb_ctx: ptr::null_mut(),
         },
         treatment: Treatment::InPlace,
+        sent: 0,
         collected: Treatment::InPlace,
         ready: Ready {
             first: ptr::null_mut(),
@@ -288,10 +291,12 @@ unsafe fn write_folios<T: FileSystem>(
             if context.treatment == Treatment::Detached && !may_detach {
                 context.treatment = Treatment::Snapshot;
             }
+            context.sent = 0;
             // SAFETY: The context is ours; the folio is locked, not dirty, not under writeback.
             error = unsafe { bindings::iomap_writeback_folio((&raw mut *context).cast(), folio) };
             // Means something only while it is under writeback.
             locked.set_snapshotted(error == 0 && context.treatment != Treatment::InPlace);
+            T::sent(inode, &locked, context.sent);
         }
         // SAFETY: It is locked, by us.
         unsafe { bindings::folio_unlock(folio) };
@@ -435,7 +440,10 @@ unsafe extern "C" fn range<T: FileSystem>(
         map::<T>(&mut known.iomap, pos, len.into())
             .map(|()| bindings::iomap_add_to_ioend(context, folio, pos as i64, end as i64, len))
     };
-    result.unwrap_or_else(|error| error.to_errno() as isize)
+    let result = result.unwrap_or_else(|error| error.to_errno() as isize);
+    // SAFETY: As above; iomap has written to it, so it is looked at anew.
+    unsafe { (*context.cast::<Context<'_, T>>()).sent += u64::try_from(result).unwrap_or(0) };
+    result
 }
 
 /// As far as one mapping goes at most, in bytes.
