@@ -166,7 +166,7 @@ bench-strategies: modules tools ## what keeping pages stable costs: a table, JSO
 .PHONY: bench-device
 bench-device: modules tools ## dif_blk beside brd, null_blk and scsi_debug: a table and JSON (ARGS=)
 	@mkdir -p build/bench
-	@$(RUN) --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
+	@$(RUN) --icount --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
 		bench-device run --json /out/device.json $(ARGS)
 
 .PHONY: record-traces
