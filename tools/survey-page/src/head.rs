@@ -100,9 +100,8 @@ fn numbers(report: &Report, squares: &[Square<'_>]) -> String {
     let writes = report.cells.iter().map(|cell| cell.writes);
     let writes = writes.fold(0, u64::saturating_add);
     let mut text = format!(
-        "{} were looked at in {}: {}, {} checked. Of the {} of the table {findings} are unstable although the \
-         device asks for stable pages, {unasked} only where it doesn't, and {stable} are stable; {} could not \
-         be checked.",
+        "Looked at: {} in {}, {}, {} checked. Of the {} of the table: {findings} unstable although the device asks \
+         for stable pages, {unasked} only where it doesn't, {stable} stable, {} that could not be checked.",
         counted(report.subjects.len() as u64, "subject"),
         counted(report.ways.len() as u64, "way"),
         counted(report.cells.len() as u64, "combination"),
