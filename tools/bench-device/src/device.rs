@@ -54,6 +54,30 @@ fn configured(driver: &str, name: &str, attributes: &[(&str, &str)]) -> Result<(
     put(directory.join("power"), "1")
 }
 
+/// Writes the first so many MiB of a device.
+fn fill(path: &Path, mib: u64) -> Result<(), String> {
+    let of = format!("of={}", path.display());
+    let count = format!("count={mib}");
+    let how = ["bs=1M", "oflag=direct", "status=none"];
+    call(
+        "dd",
+        &[&["if=/dev/zero", &of, &count], &how[..]].concat(),
+    )
+}
+
+/// What a disk of dif_blk takes for each GiB that is stored, in MiB: of one that is large enough for what else comes
+/// and goes not to matter.
+fn memory_of(pi: &str) -> Result<f64, String> {
+    const STORED: u64 = 256;
+    let before = available()?;
+    let size = STORED.to_string();
+    configured("dif_blk", "bench-memory", &[("size", &size), ("pi", pi)])?;
+    fill(Path::new("/dev/bench-memory"), STORED)?;
+    let bytes = before - available()?;
+    fs::remove_dir("/sys/kernel/config/dif_blk/bench-memory").map_err(|error| error.to_string())?;
+    Ok(bytes / 1024.0 / STORED as f64)
+}
+
 /// The entries of a directory whose name begins so.
 fn below(directory: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
@@ -91,16 +115,16 @@ impl Devices {
         };
         call("modprobe", &["dif_blk", "nr_devices=0"])?;
         call("modprobe", &["null_blk", "nr_devices=0"])?;
+        // What the first one takes besides stays.
+        memory_of("none")?;
         for (name, pi) in [(NONE, "none"), (DIF, "dif"), (DIX, "dix")] {
-            let before = available()?;
+            devices.memory.insert(name.to_owned(), memory_of(pi)?);
             configured(
                 "dif_blk",
                 &format!("bench-{pi}"),
                 &[("size", &size), ("pi", pi)],
             )?;
             devices.add(name, PathBuf::from(format!("/dev/bench-{pi}")))?;
-            let mib = (before - available()?) / 1024.0 / MIB as f64;
-            devices.memory.insert(name.to_owned(), mib);
         }
         let attributes = [
             ("size", size.as_str()),
@@ -138,19 +162,7 @@ impl Devices {
         if Path::new(&scheduler).exists() && read(&scheduler)?.contains("none") {
             put(&scheduler, "none")?;
         }
-        let of = format!("of={}", path.display());
-        let count = format!("count={MIB}");
-        call(
-            "dd",
-            &[
-                "if=/dev/urandom",
-                &of,
-                "bs=1M",
-                &count,
-                "oflag=direct",
-                "status=none",
-            ],
-        )?;
+        fill(&path, MIB)?;
         self.all.push(Device { name, path });
         Ok(())
     }
