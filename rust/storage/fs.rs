@@ -13,7 +13,7 @@
 //! | [`inode`] | inodes: found, made, filled in | `struct inode` |
 //! | [`dir`] | names | `struct inode_operations` of directories |
 //! | [`attr`] | owner, mode, times, size, flags | `setattr`, `getattr`, `fileattr_get`, `fileattr_set` |
-//! | [`file`] | reading, writing, mapping, fsync | `struct file_operations` |
+//! | [`mod@file`] | reading, writing, mapping, fsync | `struct file_operations` |
 //! | [`iomap`] | where the data of a file is | `struct iomap_ops`, `struct iomap_write_ops` |
 //! | [`aops`] | the page cache | `struct address_space_operations` |
 //! | [`writeback`] | its way to the device | `struct iomap_writeback_ops` |

@@ -12,7 +12,7 @@
 //! | [`directory`] | disks in configfs |
 //! | [`device`] | the disk: what each request does |
 //! | [`protection`] | who makes tuples, and what they are |
-//! | [`write`], [`read`] | the two paths that move data |
+//! | [`mod@write`], [`read`] | the two paths that move data |
 //! | [`time`] | how long things take |
 //! | [`store`] | the sparse memory behind the disk |
 //! | [`cache`] | the volatile write cache before it, power cuts, snapshots |

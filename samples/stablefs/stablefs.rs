@@ -15,7 +15,7 @@
 //! | [`node`] | an inode in memory, read from its table and written there |
 //! | [`map`] | from a block of a file to a block of the device |
 //! | [`cut`] | blocks of a file go |
-//! | [`file`] | regular files: writing, truncating, trimming |
+//! | [`mod@file`] | regular files: writing, truncating, trimming |
 //! | [`strategy`] | **who waits for writeback, and when** |
 //! | [`counters`] | what is counted, in debugfs |
 //! | [`dir`] | the blocks of a directory |

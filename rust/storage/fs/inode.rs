@@ -33,7 +33,7 @@ pub(super) struct Container<T: Type> {
 ///
 /// # Invariants
 ///
-/// The inode is part of a [`Container<T>`] whose `metadata`, `flights` and `data` are initialised, and `i_sb` is a
+/// The inode is part of a `Container<T>` whose `metadata`, `flights` and `data` are initialised, and `i_sb` is a
 /// superblock of type `T`.
 #[repr(transparent)]
 pub struct INode<T: Type> {
@@ -398,7 +398,7 @@ unsafe fn time(seconds: *const i64, nanoseconds: *const u32) -> Time {
 ///
 /// # Invariants
 ///
-/// The lock is held for `'a`, by the VFS for the call, or by a [`Guard`].
+/// The lock is held for `'a`, by the VFS for the call, or by a `Guard`.
 pub struct Locked<'a, T: Type>(&'a INode<T>);
 
 impl<'a, T: Type> Locked<'a, T> {

@@ -6,7 +6,7 @@
 //! our own, is what the device gets: whatever happens to the page cache then, the device doesn't see it.
 //!
 //! Copying always makes progress: bios and pages come from pools, and who waits for them holds none.
-//! What is on its way is bounded, and counted. So is what is about to be: see [`Room`].
+//! What is on its way is bounded, and counted. So is what is about to be: see `Room`.
 //!
 //! C headers: [`include/linux/bio.h`](srctree/include/linux/bio.h),
 //! [`include/linux/mempool.h`](srctree/include/linux/mempool.h)
@@ -100,7 +100,7 @@ impl<O: Observer> Copy<O> {
 /// # Invariants
 ///
 /// `bios` is a `bio_set` with room for a `Copy<O>`, `reads` one with room for a `Read`, `pages` a pool that keeps
-/// [`PAGES`] single pages.
+/// `PAGES` single pages.
 #[pin_data(PinnedDrop)]
 pub struct Pool<O: Observer> {
     #[pin]

@@ -95,8 +95,8 @@ struct RunArgs {
     /// Where the report goes, as JSON
     #[arg(long)]
     report: PathBuf,
-    /// Only this subject, or only this way of it: SUBJECT[:WAY]; may be there several times
-    #[arg(long)]
+    /// Only this subject, or only this way of it; may be there several times
+    #[arg(long, value_name = "SUBJECT[:WAY]")]
     only: Vec<String>,
     /// A few minutes: one window, one sector, less time, and stacks only on disks that ask for stable pages
     #[arg(long)]
