@@ -89,6 +89,16 @@ ifndef KDIR
 	@sed -i "s#\"/usr/#\"$$($(ENV) path root)/usr/#g" "$(BUILT)/rust-project.json"
 endif
 
+.PHONY: rustdoc
+rustdoc: $(READY) ## HTML of all crates, in build/rustdoc
+	@rm -rf build/rustdoc && mkdir -p build/rustdoc
+	@$(IN_ROOT) tools/rustdoc/user-space build/rustdoc
+	@$(KBUILD) RUSTDOC_TO='$(CURDIR)/build/rustdoc' modules
+	@tools/rustdoc/srctree.py build/rustdoc "$(or $(KDIR),$$($(ENV) path kdir))"
+	@tools/rustdoc/index.py build/rustdoc
+	@tools/rustdoc/links.py build/rustdoc
+	@echo build/rustdoc/index.html
+
 .PHONY: clean
 clean: ## remove what was built in this checkout
 	@if [ -n "$(KDIR)" ] || { [ -e "$$($(ENV) path kdir)/Makefile" ] && [ -e "$(BUILT)/Kbuild" ]; }; \
