@@ -16,6 +16,7 @@
 #include "iomap.c"
 #include "mempool.c"
 #include "mm.c"
+#include "module.c"
 #include "pagemap.c"
 #include "panic.c"
 #include "posix_acl.c"
