@@ -58,13 +58,11 @@ setup: ## make the environment: build root, kernel, guest image (minutes, once)
 modules: $(READY) ## build the modules
 	@$(KBUILD) modules
 
-# What git knows and was changed; what was built of the rest is up to date.
+# What was changed; what was built of the rest is up to date.
 .PHONY: copy
 copy: setup
 	@mkdir -p "$(BUILT)" && pwd >"$(BUILT)/.checkout"
-	@git ls-files -z --cached --others --exclude-standard | \
-		while read -rd '' file; do [ ! -f "$$file" ] || printf '%s\0' "$$file"; done | \
-		$(ENV) exec -- rsync --checksum --links --perms --from0 --files-from=- ./ "$(BUILT)/"
+	@tools/checks/files.py | $(ENV) exec -- rsync --checksum --links --perms --from0 --files-from=- ./ "$(BUILT)/"
 
 .PHONY: modules_install
 modules_install: $(READY) ## install them (INSTALL_MOD_PATH= as usual)

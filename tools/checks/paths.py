@@ -5,6 +5,7 @@
 import os
 import re
 
+import files
 import tree
 
 RULES = (
@@ -24,7 +25,7 @@ EXEMPT_SUFFIX = ".patch"
 
 def find(top):
     """Yields what is wrong."""
-    for name in tree.files(top):
+    for name in files.files(top):
         if os.path.basename(name) in EXEMPT or name.endswith(EXEMPT_SUFFIX):
             continue
         for number, line in enumerate(tree.lines(top, name), 1):

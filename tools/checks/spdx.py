@@ -5,6 +5,7 @@
 import os
 import re
 
+import files
 import tree
 
 # Not written by hand, or nothing to protect.
@@ -27,7 +28,7 @@ LICENCE = r"GPL-2\.0(-only)?( WITH [\w.-]+)?( OR [\w.-]+)*"
 
 def find(top):
     """Yields the files that do not."""
-    for name in tree.files(top):
+    for name in files.files(top):
         if os.path.basename(name) in EXEMPT:
             continue
         begin, end = COMMENTS.get(os.path.splitext(name)[1], OTHERS)

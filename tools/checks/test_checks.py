@@ -3,10 +3,12 @@
 """Each check finds what it is there to find, and nothing in a clean tree."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 import unittest
 
+import files
 import paths
 import spdx
 import unsafe
@@ -15,22 +17,55 @@ HEAD = "// SPDX-License-Identifier: GPL-2.0\n"
 
 
 class Tree(unittest.TestCase):
-    """A git tree made for one test."""
+    """A tree made for one test."""
 
     def setUp(self):
         # pylint: disable-next=consider-using-with
         self.directory = tempfile.TemporaryDirectory()
         self.addCleanup(self.directory.cleanup)
-        subprocess.run(["git", "init", "-q", self.directory.name], check=True)
 
-    def found(self, check, files):
-        """What the check says of a tree with these files."""
-        for name, text in files.items():
+    def write(self, texts):
+        """Makes these files in it."""
+        for name, text in texts.items():
             path = os.path.join(self.directory.name, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
+
+    def found(self, check, texts):
+        """What the check says of a tree with these files."""
+        self.write(texts)
         return [what for _, _, what in check.find(self.directory.name)]
+
+
+class Files(Tree):
+    """files.py"""
+
+    OURS = ("Kbuild", "rust/pi/pi.rs", "sub/build/kept", ".config")
+    BUILT = ("rust/pi/pi.o", "rust/pi/.pi.o.cmd", "build/log", "target/a/b", "modules.order",
+             "tools/__pycache__/a.pyc", "rust/bindings/bindings_generated.rs", "a.ko")
+
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(os.path.dirname(__file__), "../../.gitignore"),
+                  encoding="utf-8") as file:
+            self.write({".gitignore": file.read(), **{name: "" for name in self.OURS + self.BUILT}})
+        self.expected = sorted(self.OURS + (".gitignore",))
+
+    def test_without_git(self):
+        self.assertEqual(list(files.files(self.directory.name)), self.expected)
+
+    @unittest.skipUnless(shutil.which("git"), "there is no git")
+    def test_with_git(self):
+        subprocess.run(["git", "init", "-q", self.directory.name], check=True)
+        self.assertEqual(list(files.files(self.directory.name)), self.expected)
+
+    @unittest.skipUnless(shutil.which("git"), "there is no git")
+    def test_in_the_repository_of_somebody_else(self):
+        subprocess.run(["git", "init", "-q", self.directory.name], check=True)
+        self.write({"sub/.gitignore": "", "sub/b.o": ""})
+        self.assertEqual(list(files.files(os.path.join(self.directory.name, "sub"))),
+                         [".gitignore", "b.o", "build/kept"])
 
 
 class Spdx(Tree):

@@ -1,19 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The files that a check looks at, and how it reports."""
+"""What a check sees of a file, and how it reports."""
 
 import os
-import subprocess
 import sys
-
-
-def files(top):
-    """Paths, relative to top, of what git tracks or would track."""
-    listed = subprocess.run(
-        ["git", "-C", top, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        check=True, stdout=subprocess.PIPE)
-    for name in sorted(set(listed.stdout.decode().split("\0"))):
-        if name and os.path.isfile(os.path.join(top, name)):
-            yield name
 
 
 def lines(top, name):

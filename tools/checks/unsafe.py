@@ -5,6 +5,7 @@
 import os
 import re
 
+import files
 import rust_source
 import tree
 
@@ -85,7 +86,7 @@ def find_in(text):
 
 def find(top):
     """Yields what is wrong."""
-    names = set(tree.files(top))
+    names = set(files.files(top))
     for name in sorted(set(crate_roots(top, names))):
         code, _ = rust_source.split("\n".join(tree.lines(top, name)))
         if FORBIDS not in (line.strip() for line in code.split("\n")):
