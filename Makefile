@@ -112,6 +112,12 @@ tools: setup ## build wac and the benchmarks, for the virtual machine
 		cargo build --quiet --release --locked --package wac --package bench-strategies \
 		--package bench-device --package survey --package survey-page
 
+##@ Packaging
+
+.PHONY: dist
+dist: ## what is committed as a tarball, in build/dist
+	@tools/packaging/dist build/dist
+
 ##@ Using
 
 .PHONY: shell
