@@ -18,6 +18,7 @@ ifdef KDIR
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 IN_ROOT :=
 READY :=
+CHECKED := check-kdir
 else
 # Another kernel than the stock one has a copy of the sources, in the cache.
 BUILT = $$($(ENV) path built)
@@ -55,8 +56,13 @@ setup: ## make the environment: build root, kernel, guest image (minutes, once)
 ##@ Building
 
 .PHONY: modules
-modules: $(READY) ## build the modules
+modules: $(READY) $(CHECKED) ## build the modules
 	@$(KBUILD) modules
+
+# One line for each thing that is missing, before the compiler says it in hundreds.
+.PHONY: check-kdir
+check-kdir:
+	@tools/packaging/check-kdir '$(KDIR)'
 
 # What was changed; what was built of the rest is up to date.
 .PHONY: copy
@@ -76,11 +82,12 @@ ifndef KDIR
 	@# The key that it could be signed with is the distribution's.
 	@$(KBUILD) CONFIG_MODULE_SIG_ALL= modules_install
 else
-	@$(KBUILD) modules_install
+	@# Its key is where the kernel was built, not in a package of headers.
+	@$(KBUILD) $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL=) modules_install
 endif
 
 .PHONY: rust-analyzer
-rust-analyzer: $(READY) ## write rust-project.json for an editor
+rust-analyzer: $(READY) $(CHECKED) ## write rust-project.json for an editor
 	@$(KBUILD) rust-analyzer
 ifndef KDIR
 	@# The compiler's own sources are in the build root.
@@ -88,7 +95,7 @@ ifndef KDIR
 endif
 
 .PHONY: rustdoc
-rustdoc: $(READY) ## HTML of all crates, in build/rustdoc
+rustdoc: $(READY) $(CHECKED) ## HTML of all crates, in build/rustdoc
 	@rm -rf build/rustdoc && mkdir -p build/rustdoc
 	@$(IN_ROOT) tools/rustdoc/user-space build/rustdoc
 	@$(KBUILD) RUSTDOC_TO='$(CURDIR)/build/rustdoc' modules
