@@ -59,10 +59,7 @@ fn fill(path: &Path, mib: u64) -> Result<(), String> {
     let of = format!("of={}", path.display());
     let count = format!("count={mib}");
     let how = ["bs=1M", "oflag=direct", "status=none"];
-    call(
-        "dd",
-        &[&["if=/dev/zero", &of, &count], &how[..]].concat(),
-    )
+    call("dd", &[&["if=/dev/zero", &of, &count], &how[..]].concat())
 }
 
 /// What a disk of dif_blk takes for each GiB that is stored, in MiB: of one that is large enough for what else comes
