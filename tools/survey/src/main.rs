@@ -218,7 +218,10 @@ fn chosen(args: &RunArgs) -> Result<(Vec<Subject>, Vec<Way>), String> {
         }
         names.push(name);
         if !way.is_empty() {
-            ways.push(Way::of_name(way, &all)?);
+            let way = Way::of_name(way, &all)?;
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
         }
     }
     if !names.is_empty() {
