@@ -20,8 +20,11 @@ const EVENT: [u8; 300] = [0x5a; 300];
 pub(crate) fn run(directory: &Path, time: Duration) -> Result<u64, String> {
     let path = directory.join("binlog");
     let said = |error: std::io::Error| format!("{}: {error}", path.display());
-    let options = OpenOptions::new().create(true).append(true).clone();
-    let log = options.open(&path).map_err(said)?;
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(said)?;
     // Where the log ends, and as far as it is on disk.
     let (end, synced) = (Mutex::new(0), Mutex::new(0));
     let events = AtomicU64::new(0);
