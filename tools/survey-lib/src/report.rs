@@ -107,6 +107,8 @@ pub struct Cell {
     pub first: Option<Violation>,
     /// A check of another kind that saw a change, too: which one, and when.
     pub confirmed: Option<String>,
+    /// What the kernel reported meanwhile, its first line: `WARNING: ...`, say.
+    pub report: Option<String>,
     /// How long the calls took that changed pages.
     pub latency: Option<Latency>,
     /// Shell text: how to see it again.

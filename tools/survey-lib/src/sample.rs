@@ -174,6 +174,9 @@ fn cell(subjects: &[Subject], subject: usize, way: usize, combination: usize) ->
             "after 0.42 s: two reads of the sector with O_DIRECT during the window were not the same"
                 .to_owned()
         }),
+        report: (subject == 4 && way == 1).then(|| {
+            "WARNING: drivers/somewhere/far/away.c:1234 at a_function_of_a_long_name+0x123/0x456, CPU#1: kworker/1:2/99".to_owned()
+        }),
         latency: (ran && way < 4).then(|| latency(many, window_us * u64::from(sector) / 512, capability)),
         reproduce: format!(
             "qemu/run -- survey run --subject {name} --way {} --capability {} \

@@ -33,6 +33,7 @@ pub(crate) fn details(cell: &Cell, open: bool) -> Markup {
                         (format!("{:.1}", cell.seconds)) " s"
                     }
                 }
+                @if let Some(report) = &cell.report { dt { "The kernel says" } dd { (report) } }
                 @if let Some(latency) = &cell.latency { dt { "Latency" } dd { (figures(latency)) } }
                 dt { "Reproduce" }
                 dd { pre { (cell.reproduce) } }

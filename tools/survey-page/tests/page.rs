@@ -71,7 +71,7 @@ fn all_of_a_report_is_escaped() {
     }
     for cell in &mut report.cells {
         (cell.why, cell.reproduce) = (hostile(), hostile());
-        cell.confirmed = Some(hostile());
+        (cell.confirmed, cell.report) = (Some(hostile()), Some(hostile()));
         if let Some(first) = &mut cell.first {
             first.what = hostile();
         }

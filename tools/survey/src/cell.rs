@@ -70,6 +70,7 @@ pub(crate) fn unchecked(
         violations: 0,
         first: None,
         confirmed: None,
+        report: None,
         latency: None,
         reproduce: reproduce(subject, combination),
     }
@@ -114,12 +115,9 @@ pub(crate) fn run(
             work(site, combination.way, time)
         }
     };
-    let latency = match outcome {
-        Ok(Outcome::Ran(latency)) => latency,
-        Ok(Outcome::Refused(why)) => {
-            disks.set_window(0)?;
-            return Ok(unchecked(subject, combination, Verdict::Refused, why));
-        }
+    let (latency, refused) = match outcome {
+        Ok(Outcome::Ran(latency)) => (latency, None),
+        Ok(Outcome::Refused(why)) => (None, Some(why)),
         Err(Stuck::Failed(why)) => {
             disks.set_window(0)?;
             return Ok(unchecked(subject, combination, Verdict::Unsupported, why));
@@ -139,23 +137,34 @@ pub(crate) fn run(
     let (counters, records) = (disks.counters()?, disks.records()?);
     disks.set_window(0)?;
     let cell = judge(site, combination, &counters, &records, latency, seconds);
-    let digests = match &subject.digest {
-        Some(text) => log.with(text),
-        None => Vec::new(),
+    let messages = log.read();
+    let mut digests = messages.iter().filter(|message| {
+        let text = subject.digest.as_deref();
+        text.is_some_and(|text| message.contains(text))
+    });
+    let cell = on_the_way(cell, digests.next(), 1 + digests.count() as u64);
+    let cell = match refused {
+        // What was seen before it gave up counts: it did because of that, if the write failed.
+        Some(why) if cell.verdict != Verdict::Unstable => {
+            unchecked(subject, combination, Verdict::Refused, why)
+        }
+        _ => cell,
     };
-    Ok(on_the_way(cell, &digests))
+    Ok(Cell {
+        report: kmsg::report(&messages),
+        ..cell
+    })
 }
 
 /// What never reached the disks, since its digest was wrong by then, changed as well.
-fn on_the_way(cell: Cell, digests: &[String]) -> Cell {
-    match (digests, cell.verdict) {
-        ([first, ..], Verdict::Stable) => Cell {
+fn on_the_way(cell: Cell, first: Option<&String>, digests: u64) -> Cell {
+    match (first, cell.verdict) {
+        (Some(first), Verdict::Stable) => Cell {
             verdict: Verdict::Unstable,
-            violations: digests.len() as u64,
-            intervals: cell.intervals.max(digests.len() as u64),
+            violations: digests,
+            intervals: cell.intervals.max(digests),
             confirmed: Some(format!(
-                "by digests that were wrong on the way to the disk, {} of them: {first}",
-                digests.len()
+                "by digests that were wrong on the way to the disk, {digests} of them: {first}"
             )),
             ..cell
         },

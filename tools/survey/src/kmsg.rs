@@ -20,15 +20,15 @@ impl Log {
         Ok(Self(log))
     }
 
-    /// The messages since then that say that.
-    pub(crate) fn with(self, text: &str) -> Vec<String> {
+    /// The messages since then.
+    pub(crate) fn read(self) -> Vec<String> {
         let mut found = Vec::new();
         let mut record = [0; 8192];
         loop {
             match rustix::io::read(&self.0, &mut record) {
                 Ok(bytes) if bytes > 0 => {
                     let record = String::from_utf8_lossy(&record[..bytes]);
-                    found.extend(message(&record).filter(|message| message.contains(text)));
+                    found.extend(message(&record));
                 }
                 // What was overwritten meanwhile is lost, the rest is not.
                 Err(Errno::PIPE | Errno::INTR) => {}
@@ -44,6 +44,13 @@ fn message(record: &str) -> Option<String> {
     Some(message.trim().to_owned())
 }
 
+/// The first of them that says that something is wrong with the kernel.
+pub(crate) fn report(messages: &[String]) -> Option<String> {
+    const BEGIN: [&str; 4] = ["WARNING: ", "BUG: ", "kernel BUG at ", "Oops: "];
+    let wrong = |message: &&String| BEGIN.iter().any(|text| message.starts_with(text));
+    messages.iter().find(wrong).cloned()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -51,5 +58,12 @@ mod tests {
         let record = "6,339,5140900,-;a; b\n SUBSYSTEM=x\n";
         assert_eq!(super::message(record).as_deref(), Some("a; b"));
         assert_eq!(super::message("none"), None);
+    }
+
+    #[test]
+    fn reports() {
+        let said = ["ready", "WARNING: a.c:1 at f", "BUG: b"].map(str::to_owned);
+        assert_eq!(super::report(&said).as_deref(), Some("WARNING: a.c:1 at f"));
+        assert_eq!(super::report(&said[..1]), None);
     }
 }
