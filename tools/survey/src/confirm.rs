@@ -11,32 +11,56 @@ use crate::cell::{self, Combination};
 use crate::disk::{Pi, Setting};
 use crate::journal::{Journal, Line};
 use crate::run::{Found, Made, Plan};
+use crate::subject::Subject;
+use std::collections::BTreeMap;
+use std::time::Duration;
 use survey_lib::report::{Capability, Cell, Verdict};
+
+/// How much longer one is tried that shows nothing beside others.
+const LONGER: Duration = Duration::from_secs(5);
 
 /// Confirms what can be, and wasn't.
 pub(crate) fn all(plan: &Plan, journal: &mut Journal, found: &mut Found) -> Result<(), String> {
-    for index in 0..found.cells.len() {
-        let cell = &found.cells[index];
-        if cell.verdict != Verdict::Unstable || cell.confirmed.is_some() {
+    for (name, mut group) in groups(plan, found) {
+        // It brought the machine down.
+        let begun = |line: &Line| matches!(line, Line::Begun(begun) if *begun == name);
+        if journal.before.iter().any(begun) {
             continue;
         }
-        let text = match cell.capability {
-            Capability::On => again(plan, cell)?,
-            // Nobody above knows of the capability: it is no control.
-            Capability::Off if found.propagates.get(&cell.subject) == Some(&false) => {
-                again(plan, cell)?
-            }
-            Capability::Off => contrast(cell, &found.cells),
-        };
-        if text.is_some() {
-            let mut cell = cell.clone();
-            cell.confirmed = text;
-            // Of two lines for a cell, the later one counts.
-            journal.add(&Line::Cell(Box::new(cell.clone())))?;
-            found.cells[index] = cell;
+        journal.add(&Line::Begun(name))?;
+        group.run(plan)?;
+        for cell in group.cells {
+            note(journal, found, cell.index, cell.text)?;
         }
     }
+    for index in 0..found.cells.len() {
+        let text = match found.cells.get(index) {
+            Some(cell) if is_open(cell) && cell.capability == Capability::Off => {
+                contrast(cell, &found.cells)
+            }
+            _ => None,
+        };
+        note(journal, found, index, text)?;
+    }
     Ok(())
+}
+
+fn is_open(cell: &Cell) -> bool {
+    cell.verdict == Verdict::Unstable && cell.confirmed.is_none()
+}
+
+fn note(
+    journal: &mut Journal,
+    found: &mut Found,
+    index: usize,
+    text: Option<String>,
+) -> Result<(), String> {
+    let (Some(cell), Some(_)) = (found.cells.get_mut(index), &text) else {
+        return Ok(());
+    };
+    cell.confirmed = text;
+    // Of two lines for a cell, the later one counts.
+    journal.add(&Line::Cell(Box::new(cell.clone())))
 }
 
 /// The same with the capability is stable.
@@ -55,55 +79,148 @@ fn contrast(cell: &Cell, cells: &[Cell]) -> Option<String> {
     }
 }
 
-/// Once more, with tuples that the block layer makes. If these keep pages stable, since they ask for it all the way
-/// up: once more with a device on top that asks for it, where that is stable.
-fn again(plan: &Plan, cell: &Cell) -> Result<Option<String>, String> {
-    let (Some(subject), Some(way)) = (
-        plan.subjects
-            .iter()
-            .find(|subject| subject.name == cell.subject),
-        plan.ways.iter().find(|way| way.name() == cell.way),
-    ) else {
-        return Ok(None);
-    };
-    let combination = Combination {
-        way: *way,
-        capability: cell.capability,
-        window_us: cell.window_us,
-        sector: cell.sector,
-    };
-    // What can't be made so isn't confirmed.
-    let run = |up: &str, pi: Pi, copy: bool| {
-        let setting = Setting {
-            capability: cell.capability,
-            sector: cell.sector,
-            pi,
-            copy,
+/// One that is run once more.
+struct Again {
+    /// Which of the cells.
+    index: usize,
+    combination: Combination,
+    /// What that showed.
+    text: Option<String>,
+}
+
+/// Those of one subject on one kind of disk: making it takes longer than running one.
+struct Group<'a> {
+    subject: &'a Subject,
+    cells: Vec<Again>,
+}
+
+/// By the names that the journal has for them.
+fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
+    let mut groups = BTreeMap::new();
+    for (index, cell) in found.cells.iter().enumerate() {
+        let (name, capability, sector) = (&cell.subject, cell.capability, cell.sector);
+        // Where nobody above knows of the capability, it is no control.
+        let again = capability == Capability::On || found.propagates.get(name) == Some(&false);
+        if !again || !is_open(cell) {
+            continue;
+        }
+        let subject = plan.subjects.iter().find(|subject| subject.name == *name);
+        let way = plan.ways.iter().find(|way| way.name() == cell.way);
+        let (Some(subject), Some(&way)) = (subject, way) else {
+            continue;
         };
-        let Ok(made) = Made::by(subject, up, setting) else {
-            return Ok(None);
+        let group = groups
+            .entry(format!("confirming {name} {capability:?} {sector}"))
+            .or_insert_with(|| Group {
+                subject,
+                cells: Vec::new(),
+            });
+        group.cells.push(Again {
+            index,
+            combination: Combination {
+                way,
+                capability,
+                window_us: cell.window_us,
+                sector,
+            },
+            text: None,
+        });
+    }
+    groups
+}
+
+impl Group<'_> {
+    /// With tuples that the block layer makes. If these keep pages stable, since they ask for it all the way up: with
+    /// a device on top that asks for it, where that is stable.
+    fn run(&mut self, plan: &Plan) -> Result<(), String> {
+        let tuples = Trial {
+            up: &self.subject.up,
+            pi: Pi::Dix,
+            copy: false,
+            time: plan.time,
+            at_once: usize::MAX,
+            shows: guards_differ,
         };
-        let again = cell::run(&made.site(), combination, plan.time)?;
-        made.down()?;
-        Ok::<_, String>(Some(again))
-    };
-    let tuples = run(&subject.up, Pi::Dix, false)?;
-    if let Some(again) = tuples.filter(|again| again.violations > 0) {
-        return Ok(Some(format!(
+        tuples.run(self)?;
+        if let Some(up) = self.subject.asking() {
+            let asking = Trial {
+                up: &up,
+                pi: self.subject.disk.pi,
+                copy: true,
+                shows: is_stable,
+                ..tuples
+            };
+            asking.run(self)?;
+        }
+        // A write that failed for another may have made the filesystem refuse everything.
+        let alone = Trial {
+            time: plan.time + LONGER,
+            at_once: 1,
+            ..tuples
+        };
+        alone.run(self)
+    }
+}
+
+/// How they are.
+struct Trial<'a> {
+    up: &'a str,
+    pi: Pi,
+    copy: bool,
+    time: Duration,
+    /// How many on one that was made.
+    at_once: usize,
+    shows: fn(&Cell) -> Option<String>,
+}
+
+impl Trial<'_> {
+    /// Those that nothing was shown of.
+    fn run(&self, group: &mut Group<'_>) -> Result<(), String> {
+        let mut left: Vec<_> = group
+            .cells
+            .iter_mut()
+            .filter(|cell| cell.text.is_none())
+            .collect();
+        for some in left.chunks_mut(self.at_once) {
+            let Some(Combination {
+                capability, sector, ..
+            }) = some.first().map(|cell| cell.combination)
+            else {
+                continue;
+            };
+            let setting = Setting {
+                capability,
+                sector,
+                pi: self.pi,
+                copy: self.copy,
+            };
+            // What can't be made so isn't confirmed.
+            let Ok(made) = Made::by(group.subject, self.up, setting) else {
+                continue;
+            };
+            for cell in some {
+                cell.text = (self.shows)(&cell::run(&made.site(), cell.combination, self.time)?);
+            }
+            made.down()?;
+        }
+        Ok(())
+    }
+}
+
+fn guards_differ(again: &Cell) -> Option<String> {
+    (again.violations > 0).then(|| {
+        format!(
             "with tuples that the block layer made (pi=dix), {} of {} intervals no longer agreed with their guard",
             again.violations, again.intervals
-        )));
-    }
-    let Some(up) = subject.asking() else {
-        return Ok(None);
-    };
-    let asking = run(&up, subject.disk.pi, true)?;
-    Ok(asking
-        .filter(|again| again.verdict == Verdict::Stable)
-        .map(|again| {
-            format!(
-                "with a device on top that asks for stable pages {} writes were checked, and no page had changed",
-                again.writes
-            )
-        }))
+        )
+    })
+}
+
+fn is_stable(again: &Cell) -> Option<String> {
+    (again.verdict == Verdict::Stable).then(|| {
+        format!(
+            "with a device on top that asks for stable pages {} writes were checked, and no page had changed",
+            again.writes
+        )
+    })
 }

@@ -14,10 +14,11 @@ const THREADS: u32 = 8;
 /// Names that each thread has: few, so that the same blocks are changed over and over.
 const NAMES: u32 = 16;
 
-/// Works in a new directory below `directory` for so long. How many changes were made.
+/// Works in a new directory below `directory` for so long. How many changes were made. It is left there if one of
+/// them failed for good.
 pub(crate) fn run(directory: &Path, time: Duration) -> Result<u64, String> {
     let said = |error: std::io::Error| format!("{}: {error}", directory.display());
-    let top = directory.join("metadata");
+    let top = directory.join(format!("metadata-{}", std::process::id()));
     fs::create_dir(&top).map_err(said)?;
     let whole = File::open(&top).map_err(said)?;
     let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));
