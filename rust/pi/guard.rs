@@ -40,11 +40,9 @@ impl Guard {
     /// number of the [`Tuple`](crate::Tuple).
     pub fn of(self, data: &[u8], metadata: &[u8]) -> u64 {
         match self {
-            Self::Crc(update) => update(update(0, data), metadata).into(),
-            Self::Ip { partial, fold } => {
-                u16::from_be(fold(partial(partial(0, data), metadata))).into()
-            }
-            Self::Crc64(update) => update(update(0, data), metadata),
+            Self::Crc(update) => over(update, data, metadata).into(),
+            Self::Ip { partial, fold } => u16::from_be(fold(over(partial, data, metadata))).into(),
+            Self::Crc64(update) => over(update, data, metadata),
         }
     }
 
@@ -54,5 +52,15 @@ impl Guard {
             Self::Crc(_) | Self::Ip { .. } => Format::T10,
             Self::Crc64(_) => Format::Crc64,
         }
+    }
+}
+
+/// Mostly there is no metadata before the tuple, and a call for nothing costs a tenth of one for 512 bytes.
+fn over<T: Default>(update: fn(T, &[u8]) -> T, data: &[u8], metadata: &[u8]) -> T {
+    let sum = update(T::default(), data);
+    if metadata.is_empty() {
+        sum
+    } else {
+        update(sum, metadata)
     }
 }

@@ -98,40 +98,46 @@ impl Format {
     /// Stores a tuple in the first bytes of `to`. What is too large for a field loses its high bits. `None`
     /// if there is no room.
     pub fn encode(self, tuple: Tuple, to: &mut [u8]) -> Option<()> {
-        let (to, _) = to.split_at_mut_checked(self.size())?;
-        let (guard, rest) = to.split_at_mut_checked(bytes(self.guard_bits()))?;
-        let (app_tag, ref_tag) = rest.split_first_chunk_mut()?;
-        put(guard, tuple.guard);
-        *app_tag = tuple.app_tag.to_be_bytes();
-        put(ref_tag, tuple.ref_tag);
+        let [a, b] = tuple.app_tag.to_be_bytes();
+        let [.., c, d, e, f, g, h] = tuple.ref_tag.to_be_bytes();
+        match self {
+            Self::T10 => {
+                let [.., x, y] = tuple.guard.to_be_bytes();
+                *to.first_chunk_mut()? = [x, y, a, b, e, f, g, h];
+            }
+            Self::Crc64 => {
+                let (to, _) = to.split_at_mut_checked(self.size())?;
+                *to.first_chunk_mut()? = tuple.guard.to_be_bytes();
+                *to.last_chunk_mut()? = [a, b, c, d, e, f, g, h];
+            }
+        }
         Some(())
     }
 
     /// The tuple that the first bytes of `from` are; any are one. `None` if there are too few.
     pub fn decode(self, from: &[u8]) -> Option<Tuple> {
-        let (from, _) = from.split_at_checked(self.size())?;
-        let (guard, rest) = from.split_at_checked(bytes(self.guard_bits()))?;
-        let (app_tag, ref_tag) = rest.split_first_chunk()?;
-        Some(Tuple {
-            guard: get(guard),
-            app_tag: u16::from_be_bytes(*app_tag),
-            ref_tag: get(ref_tag),
-        })
+        match self {
+            Self::T10 => {
+                let [x, y, a, b, e, f, g, h] = *from.first_chunk()?;
+                Some(Tuple {
+                    guard: u16::from_be_bytes([x, y]).into(),
+                    app_tag: u16::from_be_bytes([a, b]),
+                    ref_tag: u32::from_be_bytes([e, f, g, h]).into(),
+                })
+            }
+            Self::Crc64 => {
+                let (from, _) = from.split_at_checked(self.size())?;
+                let [a, b, c, d, e, f, g, h] = *from.last_chunk()?;
+                Some(Tuple {
+                    guard: u64::from_be_bytes(*from.first_chunk()?),
+                    app_tag: u16::from_be_bytes([a, b]),
+                    ref_tag: u64::from_be_bytes([0, 0, c, d, e, f, g, h]),
+                })
+            }
+        }
     }
 }
 
 const fn bytes(bits: u32) -> usize {
     (bits / 8) as usize
-}
-
-/// The low bytes of `value`, most significant first.
-fn put(to: &mut [u8], value: u64) {
-    for (to, byte) in to.iter_mut().rev().zip(value.to_le_bytes()) {
-        *to = byte;
-    }
-}
-
-fn get(from: &[u8]) -> u64 {
-    from.iter()
-        .fold(0, |value, byte| (value << 8) | u64::from(*byte))
 }

@@ -191,11 +191,11 @@ impl Protection {
 
     /// Makes the metadata of intervals from `number` on, whose bytes are `data`.
     pub(crate) fn generate(&self, number: u64, data: &[u8], metadata: &mut [u8]) {
+        metadata.fill(0);
         for ((number, data), metadata) in (number..)
             .zip(data.chunks_exact(self.interval.bytes()))
             .zip(metadata.chunks_exact_mut(self.profile.metadata_size()))
         {
-            metadata.fill(0);
             self.profile.generate(
                 data,
                 metadata,

@@ -41,7 +41,7 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
                 .zip(stored.metadata.chunks_exact(size))
             {
                 let result = protection.verify(number, data, metadata, checks);
-                if result != Ok(Verified::Unchecked) {
+                if !matches!(result, Ok(Verified::Unchecked)) {
                     verified += 1;
                 }
                 if let Err(mismatch) = result {
