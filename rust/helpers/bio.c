@@ -35,15 +35,15 @@ STORAGE_HELPER(struct bio_integrity_payload *, storage_bio_integrity, struct bio
 	return bio_integrity(bio);
 }
 
-/* bvec_iter_bvec() is a macro: the page-bounded segment that @iter points to. */
-STORAGE_HELPER(void, storage_bvec_iter_bvec, const struct bio_vec *bvecs,
-	       const struct bvec_iter *iter, struct bio_vec *bv)
+/*
+ * A step of for_each_bvec(), a macro: the page-bounded segment that @iter points
+ * to, which is not the end. It then points to the next.
+ */
+STORAGE_HELPER(struct bio_vec, storage_bvec_iter_next, const struct bio_vec *bvecs,
+	       struct bvec_iter *iter)
 {
-	*bv = bvec_iter_bvec(bvecs, *iter);
-}
+	struct bio_vec bv = bvec_iter_bvec(bvecs, *iter);
 
-STORAGE_HELPER(void, storage_bvec_iter_advance_single, const struct bio_vec *bvecs,
-	       struct bvec_iter *iter, unsigned int bytes)
-{
-	bvec_iter_advance_single(bvecs, iter, bytes);
+	bvec_iter_advance_single(bvecs, iter, bv.bv_len);
+	return bv;
 }

@@ -13,6 +13,7 @@
 #include "cred.c"
 #include "fs.c"
 #include "fserror.c"
+#include "highmem.c"
 #include "iomap.c"
 #include "mempool.c"
 #include "mm.c"

@@ -12,11 +12,6 @@ STORAGE_HELPER(void, storage_memcpy, void *dst, const void *src, size_t len)
 	memcpy(dst, src, len);
 }
 
-STORAGE_HELPER(int, storage_memcmp, const void *a, const void *b, size_t len)
-{
-	return memcmp(a, b, len);
-}
-
 STORAGE_HELPER(void, storage_memset, void *dst, int byte, size_t len)
 {
 	memset(dst, byte, len);

@@ -143,14 +143,14 @@ impl fmt::Display for Shown {
 }
 
 impl Changes {
-    /// All of the interval is taken for changed where it can't be told: it is what it was again, or nothing was
-    /// kept.
+    /// All of the interval is taken for changed where nothing was kept.
     fn new(was: Option<&[u8]>, is: &[u8]) -> Self {
-        let was = was.unwrap_or_default();
-        let mut ranges = Ranges::of(was, is);
-        if ranges.count == 0 {
-            ranges.push((0, is.len().saturating_sub(1)));
+        let mut ranges = Ranges::default();
+        match was {
+            Some(was) => ranges = Ranges::of(was, is),
+            None => ranges.push((0, is.len().saturating_sub(1))),
         }
+        let was = was.unwrap_or_default();
         let first = ranges.first();
         Self {
             before: Shown::new(was, first),

@@ -26,7 +26,7 @@ use kernel::{
 use pi::Part;
 use storage::{
     block::{
-        bio::Source,
+        bio::{Checks, Source},
         mq::Busy,
         request::{Command, IdleRequest, Request},
         status::Status,
@@ -124,7 +124,8 @@ impl Submitted {
         let protection = device.protection();
         let (interval, size) = (protection.interval, protection.metadata_size());
         // The block layer may have been told not to make any.
-        let comes = protection.mode == Mode::Dix && rq.integrity().is_some();
+        let checks = rq.integrity();
+        let comes = protection.mode == Mode::Dix && checks.is_some();
         if comes {
             rq.integrity_source().ok_or(EIO)?.read(&mut self.metadata)?;
         }
@@ -145,7 +146,7 @@ impl Submitted {
             };
             if !comes {
                 protection.generate(number, data, metadata);
-            } else if !is_right(device, rq, number, data, metadata) {
+            } else if !is_right(device, checks, number, data, metadata) {
                 status = Status::Protection;
             }
             if let Some(guard) = self.guards.get_mut(n) {
@@ -181,8 +182,8 @@ impl Submitted {
         self.metadata.get(n * size..(n + 1) * size).ok_or(EIO)
     }
 
-    /// Whether interval `n`, the next of `live`, has changed, which is reported once. If it has, or nothing was
-    /// kept, `now` is what it is now. Without a window nothing has changed.
+    /// Whether interval `n`, the next of `live`, has changed, which is reported once; `now` is what it is. Without a
+    /// window nothing has changed, and nothing is read.
     fn has_changed(
         &mut self,
         device: &Device,
@@ -194,26 +195,15 @@ impl Submitted {
         if !self.has_window() {
             return Ok(false);
         }
-        let interval = device.protection().interval;
+        // Only once: what is compared is what is reported, and stored.
+        live.read(now)?;
+        let protection = device.protection();
         let known = self.changed.get(n).copied().unwrap_or_default();
-        let differs = match self.was(interval, n) {
-            Some(was) => {
-                let differs = live.differs(was)?;
-                if differs || known {
-                    // Once more; it may be another now.
-                    let mut again = rq.source().ok_or(EIO)?;
-                    again.skip(n * interval.bytes())?;
-                    again.read(now)?;
-                }
-                differs
-            }
+        let differs = match self.was(protection.interval, n) {
+            Some(was) => was != now,
             None => {
-                live.read(now)?;
                 let guard = self.guards.get(n).copied().ok_or(EIO)?;
-                device
-                    .protection()
-                    .guard_of(now, self.metadata_of(device, n)?)
-                    != guard
+                protection.guard_of(now, self.metadata_of(device, n)?) != guard
             }
         };
         if differs && !known {
@@ -266,11 +256,6 @@ impl Submitted {
         if !self.has_window() {
             return Ok(());
         }
-        if let Some(copy) = &self.copy {
-            if !rq.source().ok_or(EIO)?.differs(copy)? {
-                return Ok(());
-            }
-        }
         let mut live = rq.source().ok_or(EIO)?;
         let mut memory = core::mem::take(&mut self.now);
         let now = memory
@@ -317,36 +302,25 @@ impl Submitted {
         let protection = device.protection();
         let (interval, size) = (protection.interval, protection.metadata_size());
         let count = interval.count(run.data.len());
-        let start = n * interval.bytes();
-        let is_known = |changed: &KVec<bool>| {
-            changed
-                .get(n..n + count)
-                .is_none_or(|changed| changed.contains(&true))
-        };
         let torn = match self.effect {
             Effect::Torn(bytes) => Some(bytes),
             _ => None,
         };
-        if let (Some(copy), false, None) = (&self.copy, is_known(&self.changed), torn) {
+        if let (Some(copy), false, None) = (&self.copy, self.has_window(), torn) {
+            let start = n * interval.bytes();
             let was = copy.get(start..start + run.data.len()).ok_or(EIO)?;
-            if !self.has_window() || !live.differs(was)? {
-                let metadata = self.metadata.get(n * size..(n + count) * size).ok_or(EIO)?;
-                run.data.copy_from_slice(was);
-                run.metadata.copy_from_slice(metadata);
-                return Ok(());
-            }
-        } else {
-            live.skip(run.data.len())?;
+            let metadata = self.metadata.get(n * size..(n + count) * size).ok_or(EIO)?;
+            run.data.copy_from_slice(was);
+            run.metadata.copy_from_slice(metadata);
+            return Ok(());
         }
-        let mut live = rq.source().ok_or(EIO)?;
-        live.skip(start)?;
         let mut memory = core::mem::take(&mut self.now);
         let now = memory.get_mut(..interval.bytes()).ok_or(EIO)?;
         let intervals = run.data.chunks_exact_mut(interval.bytes());
         let all = intervals.zip(run.metadata.chunks_exact_mut(size));
         for (at, (data, metadata)) in all.enumerate() {
             let n = n + at;
-            let has_changed = self.has_changed(device, rq, n, &mut live, now)?;
+            let has_changed = self.has_changed(device, rq, n, live, now)?;
             if has_changed && device.settings.get(Key::OnViolation) == FAIL {
                 skip(at);
                 continue;
@@ -381,15 +355,12 @@ impl Submitted {
 /// Whether the metadata that a request brought goes with its data. If not, it is counted and logged.
 fn is_right(
     device: &Device,
-    rq: &Request<Device>,
+    checks: Option<Checks>,
     number: u64,
     data: &[u8],
     metadata: &[u8],
 ) -> bool {
-    let Err(mismatch) = device
-        .protection()
-        .verify(number, data, metadata, rq.integrity())
-    else {
+    let Err(mismatch) = device.protection().verify(number, data, metadata, checks) else {
         return true;
     };
     device.counters().write_mismatches.add(1);

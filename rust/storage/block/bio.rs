@@ -37,16 +37,30 @@ pub(super) struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
-    /// Calls `f` with the address of the first byte. `f` may not sleep.
-    fn map<R>(&self, f: impl FnOnce(*mut u8) -> R) -> R {
-        // SAFETY: `page` is a live page by the type's invariant.
-        let address = unsafe { bindings::kmap_local_page(self.page) };
-        // The type's invariant puts `offset` inside the page, so the address can't wrap.
-        let result = f(address.cast::<u8>().wrapping_add(self.offset));
-        // SAFETY: `address` is what `kmap_local_page()` returned, and mappings that `f` made are gone
-        // again: they nest.
-        unsafe { bindings::kunmap_local(address) };
-        result
+    /// Copies the first bytes to `to`, which is at most as long.
+    fn copy_to(&self, to: &mut [MaybeUninit<u8>]) {
+        let len = to.len().min(self.len);
+        // SAFETY: `page` is a live page, of which there are so many bytes from `offset` on, by the type's
+        // invariant. `to` is as long, and ours alone: they don't overlap. The bytes are read by C code and
+        // may be any.
+        unsafe {
+            bindings::storage_memcpy_from_page(to.as_mut_ptr().cast(), self.page, self.offset, len)
+        };
+    }
+
+    /// Copies `from`, which is at most as long, over the first bytes.
+    ///
+    /// # Safety
+    ///
+    /// The page is there to be filled.
+    unsafe fn fill(&self, from: &[u8]) {
+        let len = from.len().min(self.len);
+        // SAFETY: `page` is a live page, of which there are so many bytes from `offset` on, by the type's
+        // invariant, and may be written to, as the caller says. They don't overlap: nobody submits kernel
+        // memory that is borrowed here. The bytes are written by C code, whoever else looks.
+        unsafe {
+            bindings::storage_memcpy_to_page(self.page, self.offset, from.as_ptr().cast(), len)
+        };
     }
 
     /// The first `n` bytes, and the rest.
@@ -306,13 +320,9 @@ impl<'a> Iterator for Segments<'a> {
         if self.bio.is_null() {
             return None;
         }
-        let mut bvec: bindings::bio_vec = pin_init::zeroed();
         // SAFETY: `iter` is a position in `bvecs` that is not the end, by the type's invariant and the
         // loop above; it advances by what is left of the payload at most.
-        unsafe {
-            bindings::storage_bvec_iter_bvec(self.bvecs, &self.iter, &mut bvec);
-            bindings::storage_bvec_iter_advance_single(self.bvecs, &mut self.iter, bvec.bv_len);
-        }
+        let bvec = unsafe { bindings::storage_bvec_iter_next(self.bvecs, &mut self.iter) };
         // INVARIANT: `bvec_iter_bvec()` cuts at page boundaries.
         Some(Segment {
             page: bvec.bv_page,
@@ -381,49 +391,10 @@ impl<'a> Source<'a> {
         while !rest.is_empty() {
             let piece = self.0.take(rest.len()).ok_or(EIO)?;
             let (to, after) = rest.split_at_mut_checked(piece.len).ok_or(EIO)?;
-            piece.map(|from| {
-                // SAFETY: `to` is `piece.len` bytes long and ours alone; the mapped page is valid for
-                // reads of as many from `from` on. They don't overlap: `to` is kernel memory that is
-                // borrowed exclusively. The bytes are read by C code and may be any.
-                unsafe { bindings::storage_memcpy(to.as_mut_ptr().cast(), from.cast(), piece.len) }
-            });
+            piece.copy_to(to);
             rest = after;
         }
         Ok(())
-    }
-}
-
-impl Source<'_> {
-    /// Passes over the next `len` bytes. `EIO` if the request has fewer.
-    pub fn skip(&mut self, len: usize) -> Result {
-        let mut rest = len;
-        while rest > 0 {
-            rest -= self.0.take(rest).ok_or(EIO)?.len;
-        }
-        Ok(())
-    }
-
-    /// Whether the next `expected.len()` bytes of the pages are others than these, now. `EIO` if the request
-    /// has fewer.
-    pub fn differs(&mut self, expected: &[u8]) -> Result<bool> {
-        let mut rest = expected;
-        let mut differs = false;
-        while !rest.is_empty() {
-            let piece = self.0.take(rest.len()).ok_or(EIO)?;
-            let (expected, after) = rest.split_at_checked(piece.len).ok_or(EIO)?;
-            // What is left is passed over.
-            differs = differs
-                || piece.map(|page| {
-                    // SAFETY: `expected` is `piece.len` bytes long, and the mapped page is valid for reads of
-                    // as many. The bytes are read by C code and may be any, and change.
-                    unsafe {
-                        bindings::storage_memcmp(page.cast(), expected.as_ptr().cast(), piece.len)
-                            != 0
-                    }
-                });
-            rest = after;
-        }
-        Ok(differs)
     }
 }
 
@@ -441,13 +412,8 @@ impl<'a> Sink<'a> {
         while !rest.is_empty() {
             let piece = self.0.take(rest.len()).ok_or(EIO)?;
             let (from, after) = rest.split_at_checked(piece.len).ok_or(EIO)?;
-            piece.map(|to| {
-                // SAFETY: `from` is `piece.len` bytes long; the mapped page is valid for writes of as
-                // many from `to` on, since the request is a read and its pages are there to be
-                // filled. They don't overlap: nobody submits kernel memory that is borrowed here. The
-                // bytes are written by C code, whoever else looks.
-                unsafe { bindings::storage_memcpy(to.cast(), from.as_ptr().cast(), piece.len) }
-            });
+            // SAFETY: The request is a read, whose pages are there to be filled.
+            unsafe { piece.fill(from) };
             rest = after;
         }
         Ok(())
