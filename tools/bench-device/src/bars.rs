@@ -54,15 +54,28 @@ pub(crate) fn print(report: &Report) -> bool {
         );
         let ratio = get(DIX) / get(SCSI_DEBUG);
         println!("       {name}: and with tuples from outside {ratio:.1}");
-        if row.is_serial() && row.bytes == 1 << 20 {
-            for (device, most) in [(DIF, 1.25), (DIX, 2.0)] {
-                let cost = (1.0 / get(device) - 1.0 / get(NONE)) * 1e9;
-                let ratio = cost / crc;
-                say(
-                    ratio <= most,
-                    format!("{name}: {device} costs {ratio:.2} of one CRC, at most {most}"),
-                );
-            }
+        if row.shows_costs() {
+            // In CRCs.
+            let cost = |device| (1.0 / get(device) - 1.0 / get(NONE)) * 1e9 / crc;
+            let (dif, dix) = (cost(DIF), cost(DIX));
+            let above = median(
+                report
+                    .block_layer_ns
+                    .get(&name)
+                    .cloned()
+                    .unwrap_or_default(),
+            ) / crc;
+            say(
+                dif <= 1.25,
+                format!("{name}: {DIF} costs {dif:.2} of one CRC, at most 1.25"),
+            );
+            say(
+                dix - above <= 2.0,
+                format!(
+                    "{name}: {DIX} costs {dix:.2} of one CRC, the block layer's own {above:.2}; \
+                     without that at most 2"
+                ),
+            );
         }
     }
     all

@@ -48,9 +48,10 @@ impl Row {
         )
     }
 
-    /// One request at a time: throughput is the inverse of the time that a request takes.
-    pub(crate) fn is_serial(&self) -> bool {
-        self.depth == 1 && self.jobs == 1
+    /// One large request at a time: throughput is the inverse of the time that a request takes, which is that of its
+    /// bytes.
+    pub(crate) fn shows_costs(&self) -> bool {
+        self.depth == 1 && self.jobs == 1 && self.bytes == 1 << 20
     }
 
     /// MiB/s of a device.

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`device`] | the devices: all there at once, of the same size |
 //! | [`fio`] | one run |
+//! | [`block_layer`] | what the block layer itself needs for tuples |
 //! | [`result`] | what was measured: medians, JSON, the table |
 //! | [`bars`] | what is expected of it |
 //!
@@ -15,12 +16,13 @@
 #![forbid(unsafe_code)]
 
 mod bars;
+mod block_layer;
 mod device;
 mod fio;
 mod result;
 
 use clap::{Parser, Subcommand};
-use device::Devices;
+use device::{Devices, DIX};
 use result::Report;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -105,6 +107,14 @@ fn measure(ms: u64, runs: u32, prefix: &str) -> Result<Report, String> {
             let all = devices.all();
             for device in all.iter().cycle().skip(round % all.len()).take(all.len()) {
                 report.add(row, device.name, row.run(&device.path, ms)?);
+                if device.name == DIX && row.shows_costs() {
+                    let ns = block_layer::ns_per_mib(row, &device.path, ms)?;
+                    report
+                        .block_layer_ns
+                        .entry(row.name())
+                        .or_default()
+                        .push(ns);
+                }
             }
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Report {
     throughput: BTreeMap<String, BTreeMap<String, Vec<f64>>>,
     /// Nanoseconds that the kernel's CRC library needs for one MiB.
     pub(crate) guard_ns: Vec<f64>,
+    /// Nanoseconds that the block layer needs itself for the tuples of one MiB, by row.
+    pub(crate) block_layer_ns: BTreeMap<String, Vec<f64>>,
     /// MiB of memory for each GiB that is stored, by device.
     pub(crate) memory: BTreeMap<String, f64>,
 }
@@ -38,6 +40,7 @@ impl Report {
             devices: Vec::new(),
             throughput: BTreeMap::new(),
             guard_ns: Vec::new(),
+            block_layer_ns: BTreeMap::new(),
             memory: BTreeMap::new(),
         }
     }
