@@ -104,9 +104,7 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
         if !again || !is_open(cell) {
             continue;
         }
-        let subject = plan.subjects.iter().find(|subject| subject.name == *name);
-        let way = plan.ways.iter().find(|way| way.name() == cell.way);
-        let (Some(subject), Some(&way)) = (subject, way) else {
+        let Some((subject, way)) = plan.find(cell) else {
             continue;
         };
         let group = groups

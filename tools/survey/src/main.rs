@@ -42,6 +42,7 @@ mod way;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use journal::Journal;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -104,11 +105,11 @@ struct RunArgs {
     /// Only with disks that ask for stable pages, or only with such that don't
     #[arg(long)]
     capability: Option<Word>,
-    /// Only with this window, in microseconds
-    #[arg(long)]
+    /// With this window, in microseconds, and no other
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     window: Option<u64>,
-    /// Only with this logical block size, in bytes: 512 or 4096
-    #[arg(long)]
+    /// With logical blocks of this size, in bytes, and no other
+    #[arg(long, value_parser = sector)]
     sector: Option<u32>,
     /// How long pages are changed in each combination
     #[arg(long)]
@@ -159,45 +160,39 @@ fn main() -> ExitCode {
     }
 }
 
-/// The circumstances that were asked for.
-fn circumstances(args: &RunArgs) -> Result<Vec<(Capability, u64, u32)>, String> {
-    let all: &[_] = if args.quick { &QUICK } else { &CIRCUMSTANCES };
-    let mut chosen: Vec<_> = all.to_vec();
-    if let Some(word) = args.capability {
-        let wanted = match word {
-            Word::On => Capability::On,
-            Word::Off => Capability::Off,
-        };
-        chosen.retain(|(capability, _, _)| *capability == wanted);
+fn sector(text: &str) -> Result<u32, String> {
+    match text {
+        "512" => Ok(512),
+        "4096" => Ok(4096),
+        _ => Err("must be 512 or 4096".to_owned()),
     }
-    if let Some(wanted) = args.window {
-        chosen.retain(|(_, window, _)| *window == wanted);
-    }
-    if let Some(wanted) = args.sector {
-        chosen.retain(|(_, _, sector)| *sector == wanted);
-    }
-    if chosen.is_empty() {
-        let known: Vec<String> = all
-            .iter()
-            .map(|(capability, window, sector)| {
-                format!("--capability {capability:?} --window {window} --sector {sector}")
-                    .to_lowercase()
-            })
-            .collect();
-        return Err(format!(
-            "there is no such combination, but {}",
-            known.join("; ")
-        ));
-    }
-    Ok(chosen)
 }
 
-/// The subjects and ways that were asked for. A way that is named for one subject is for all that are named.
-fn chosen(args: &RunArgs) -> Result<(Vec<Subject>, Vec<Way>), String> {
-    let mut subjects = Vec::new();
-    for directory in &args.subjects {
-        subjects.extend(Subject::all(directory)?);
+/// The circumstances that were asked for.
+fn circumstances(args: &RunArgs) -> Vec<(Capability, u64, u32)> {
+    let all: &[_] = if args.quick { &QUICK } else { &CIRCUMSTANCES };
+    let mut chosen = Vec::new();
+    for &(capability, window_us, sector) in all {
+        let wanted = match args.capability {
+            None => true,
+            Some(Word::On) => capability == Capability::On,
+            Some(Word::Off) => capability == Capability::Off,
+        };
+        let one = (
+            capability,
+            args.window.unwrap_or(window_us),
+            args.sector.unwrap_or(sector),
+        );
+        if wanted && !chosen.contains(&one) {
+            chosen.push(one);
+        }
     }
+    chosen
+}
+
+/// The subjects that were asked for, and the ways of each.
+fn chosen(args: &RunArgs) -> Result<Vec<(Subject, Vec<Way>)>, String> {
+    let subjects = Subject::all(&args.subjects)?;
     let all = match &args.app {
         Some(command) if command.trim().is_empty() => {
             return Err("--app: must be a command".to_owned());
@@ -206,7 +201,7 @@ fn chosen(args: &RunArgs) -> Result<(Vec<Subject>, Vec<Way>), String> {
         Some(command) => vec![Way::App(command.clone().leak())],
         None => Way::ALL.to_vec(),
     };
-    let (mut names, mut ways) = (Vec::new(), Vec::new());
+    let mut wanted: HashMap<&str, Vec<Way>> = HashMap::new();
     for only in &args.only {
         let (name, way) = only.split_once(':').unwrap_or((only, ""));
         if !subjects.iter().any(|subject| subject.name == name) {
@@ -216,25 +211,31 @@ fn chosen(args: &RunArgs) -> Result<(Vec<Subject>, Vec<Way>), String> {
                 known.join(", ")
             ));
         }
-        names.push(name);
-        if !way.is_empty() {
-            let way = Way::of_name(way, &all)?;
-            if !ways.contains(&way) {
-                ways.push(way);
-            }
+        let ways = wanted.entry(name).or_default();
+        if way.is_empty() {
+            ways.clone_from(&all);
+        } else {
+            ways.push(Way::of_name(way, &all)?);
         }
     }
-    if !names.is_empty() {
-        subjects.retain(|subject| names.contains(&&*subject.name));
-    }
-    if ways.is_empty() {
-        ways = all;
-    }
-    Ok((subjects, ways))
+    let of = |subject: Subject| {
+        let ways = if wanted.is_empty() {
+            all.clone()
+        } else {
+            let wanted = wanted.get(&*subject.name)?;
+            // In their order, each once.
+            all.iter()
+                .copied()
+                .filter(|way| wanted.contains(way))
+                .collect()
+        };
+        Some((subject, ways))
+    };
+    Ok(subjects.into_iter().filter_map(of).collect())
 }
 
 fn survey(args: &RunArgs) -> Result<(), String> {
-    let (subjects, ways) = chosen(args)?;
+    let subjects = chosen(args)?;
     let usual = match (args.quick, &args.app) {
         (_, Some(_)) => 5.0,
         (true, None) => 0.3,
@@ -242,8 +243,7 @@ fn survey(args: &RunArgs) -> Result<(), String> {
     };
     let plan = run::Plan {
         subjects,
-        ways,
-        circumstances: circumstances(args)?,
+        circumstances: circumstances(args),
         asked_stacks: args.quick && args.capability.is_none(),
         time: Duration::try_from_secs_f64(args.seconds.unwrap_or(usual))
             .map_err(|error| format!("--seconds: {error}"))?,
@@ -251,7 +251,7 @@ fn survey(args: &RunArgs) -> Result<(), String> {
     let mut journal = Journal::open(&args.journal)?;
     let mut found = plan.run(&mut journal, &mut Table::new(plan.len()))?;
     confirm::all(&plan, &mut journal, &mut found)?;
-    print!("{}", table::matrix(&found.cells, &plan.ways));
+    print!("{}", table::matrix(&found.cells, &plan.ways()));
     let report = Report {
         version: VERSION,
         kernel: bench_lib::system::kernel(),
@@ -263,9 +263,9 @@ fn survey(args: &RunArgs) -> Result<(), String> {
         subjects: plan
             .subjects
             .iter()
-            .map(|subject| subject.to_report(found.propagates.get(&subject.name).copied()))
+            .map(|(subject, _)| subject.to_report(found.propagates.get(&subject.name).copied()))
             .collect(),
-        ways: plan.ways.iter().map(|way| way.to_report()).collect(),
+        ways: plan.ways().iter().map(|way| way.to_report()).collect(),
         cells: found.cells,
     };
     survey_lib::check::report(&report).map_err(|error| format!("the report: {error}"))?;

@@ -17,8 +17,8 @@ use survey_lib::report::{Capability, Cell, Verdict};
 
 /// What is to be done.
 pub(crate) struct Plan {
-    pub(crate) subjects: Vec<Subject>,
-    pub(crate) ways: Vec<Way>,
+    /// With the ways that each is tried in.
+    pub(crate) subjects: Vec<(Subject, Vec<Way>)>,
     /// Capability, window in microseconds, sector in bytes.
     pub(crate) circumstances: Vec<(Capability, u64, u32)>,
     /// Stacks are tried only on disks that ask for stable pages.
@@ -50,8 +50,32 @@ impl Plan {
     pub(crate) fn len(&self) -> usize {
         self.subjects
             .iter()
-            .map(|subject| self.circumstances_of(subject).count() * self.ways.len())
+            .map(|(subject, ways)| self.circumstances_of(subject).count() * ways.len())
             .sum()
+    }
+
+    /// All ways that some subject is tried in.
+    pub(crate) fn ways(&self) -> Vec<Way> {
+        let mut all = Vec::new();
+        for way in self.subjects.iter().flat_map(|(_, ways)| ways) {
+            if !all.contains(way) {
+                all.push(*way);
+            }
+        }
+        all
+    }
+
+    /// The subject and the way of a cell, if it is one of this.
+    pub(crate) fn find(&self, cell: &Cell) -> Option<(&Subject, Way)> {
+        let circumstance = (cell.capability, cell.window_us, cell.sector);
+        let (subject, ways) = self
+            .subjects
+            .iter()
+            .find(|(subject, _)| subject.name == cell.subject)?;
+        let way = ways.iter().find(|way| way.name() == cell.way)?;
+        self.circumstances_of(subject)
+            .any(|other| other == circumstance)
+            .then_some((subject, *way))
     }
 
     /// Those that it is tried in.
@@ -66,18 +90,6 @@ impl Plan {
             .filter(move |(capability, _, _)| all || *capability == Capability::On)
     }
 
-    /// Whether that is one of them.
-    fn has(&self, cell: &Cell) -> bool {
-        let circumstance = (cell.capability, cell.window_us, cell.sector);
-        self.ways.iter().any(|way| way.name() == cell.way)
-            && self.subjects.iter().any(|subject| {
-                subject.name == cell.subject
-                    && self
-                        .circumstances_of(subject)
-                        .any(|other| other == circumstance)
-            })
-    }
-
     /// What the journal has of them. What was begun and has no end brought the machine down.
     fn known(&self, journal: &Journal) -> (Found, HashMap<String, bool>) {
         let mut found = Found::default();
@@ -87,7 +99,7 @@ impl Plan {
                 Line::Begun(name) => {
                     ended.entry(name.clone()).or_insert(false);
                 }
-                Line::Cell(cell) if self.has(cell) => {
+                Line::Cell(cell) if self.find(cell).is_some() => {
                     let Cell { subject, way, .. } = &**cell;
                     let name = name(subject, way, cell.capability, cell.window_us, cell.sector);
                     ended.insert(name.clone(), true);
@@ -110,7 +122,7 @@ impl Plan {
         for cell in &found.cells {
             table.add(cell);
         }
-        for subject in &self.subjects {
+        for (subject, ways) in &self.subjects {
             let mut settings: Vec<Setting> = Vec::new();
             for (capability, _, sector) in self.circumstances_of(subject) {
                 let setting = Setting {
@@ -125,7 +137,7 @@ impl Plan {
             }
             for setting in settings {
                 let mut left = Vec::new();
-                for combination in self.combinations(setting) {
+                for combination in self.combinations(ways, setting) {
                     let Combination {
                         way,
                         capability,
@@ -152,14 +164,18 @@ impl Plan {
         Ok(found)
     }
 
-    fn combinations(&self, setting: Setting) -> impl Iterator<Item = Combination> + '_ {
+    fn combinations<'a>(
+        &'a self,
+        ways: &'a [Way],
+        setting: Setting,
+    ) -> impl Iterator<Item = Combination> + 'a {
         self.circumstances
             .iter()
             .filter(move |(capability, _, sector)| {
                 (*capability, *sector) == (setting.capability, setting.sector)
             })
             .flat_map(|&(capability, window_us, sector)| {
-                self.ways.iter().map(move |&way| Combination {
+                ways.iter().map(move |&way| Combination {
                     way,
                     capability,
                     window_us,

@@ -8,7 +8,7 @@ use crate::way::Way;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use survey_lib::report::{self, Kind};
 
 /// A subject. The file's name, without `.toml`, is its name.
@@ -85,22 +85,38 @@ fn disk() -> String {
     "$DISK".to_owned()
 }
 
+/// The files of a directory that are descriptions.
+fn descriptions(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let said = |error: std::io::Error| format!("{}: {error}", directory.display());
+    let mut paths = fs::read_dir(directory)
+        .map_err(said)?
+        .map(|entry| entry.map(|entry| entry.path()).map_err(said))
+        .collect::<Result<Vec<_>, _>>()?;
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
+    paths.sort();
+    Ok(paths)
+}
+
 impl Subject {
-    /// All of a directory, by their names.
-    pub(crate) fn all(directory: &Path) -> Result<Vec<Self>, String> {
-        let said = |error: std::io::Error| format!("{}: {error}", directory.display());
-        let mut paths = fs::read_dir(directory)
-            .map_err(said)?
-            .map(|entry| entry.map(|entry| entry.path()).map_err(said))
-            .collect::<Result<Vec<_>, _>>()?;
-        paths.retain(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        });
-        paths.sort();
-        let mut read = Vec::new();
-        for path in &paths {
-            read.extend(Self::read(path)?.variants());
+    /// All of some directories, in each by their names.
+    pub(crate) fn all(directories: &[PathBuf]) -> Result<Vec<Self>, String> {
+        let mut read: Vec<Self> = Vec::new();
+        for directory in directories {
+            for path in descriptions(directory)? {
+                for subject in Self::read(&path)?.variants() {
+                    if read.iter().any(|other| other.name == subject.name) {
+                        return Err(format!(
+                            "{}: there is another subject called '{}'",
+                            path.display(),
+                            subject.name
+                        ));
+                    }
+                    read.push(subject);
+                }
+            }
         }
         let mut all = Vec::new();
         for subject in &read {
@@ -286,7 +302,7 @@ mod tests {
     #[test]
     fn those_that_come_with_it_are_good() {
         let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("subjects");
-        let subjects = Subject::all(&directory).unwrap();
+        let subjects = Subject::all(std::slice::from_ref(&directory)).unwrap();
         let named = |name: &str| subjects.iter().find(|subject| subject.name == name);
         assert!(named("ext4").is_some());
         let stack = named("linear-ext4").unwrap();
@@ -295,5 +311,7 @@ mod tests {
         let asking = stack.asking().unwrap();
         assert!(asking.contains("stable_writes\nmkfs.ext4"), "{asking}");
         assert_eq!(named("ext4").unwrap().asking(), None);
+        let error = Subject::all(&[directory.clone(), directory]).unwrap_err();
+        assert!(error.contains("there is another subject called"), "{error}");
     }
 }
