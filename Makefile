@@ -136,7 +136,7 @@ demo: modules tools ## from nothing to a verdict: pages proved stable, and caugh
 	@tools/testing/demo/run --kernel $(or $(KERNEL),stock)
 
 .PHONY: survey
-survey: modules tools ## who keeps pages stable: a table, JSON and a page (ONLY="ext4 xfs:mmap", APP=, ARGS=--quick)
+survey: modules tools ## who keeps pages stable: a table, JSON and a page (ONLY="ext4 xfs:mmap", APP=, SUBJECTS=DIR, ARGS=--quick)
 	@tools/testing/survey/run --kernel $(or $(KERNEL),stock) $(foreach o,$(ONLY),--only $(o)) \
 		$(if $(value APP),--app '$(subst ','\'',$(value APP))') $(ARGS)
 
@@ -196,7 +196,7 @@ record-traces: modules tools ## record the traces that rust/stability is tested 
 	@$(RUN) --out rust/stability/traces -- tools/bench/record /out
 
 .PHONY: soak
-soak: modules tools ## wac's six profiles, two minutes each (SECONDS_EACH=, STRATEGIES=, TESTS=)
+soak: modules tools ## wac's six profiles, two minutes each (SECONDS_EACH=, STRATEGIES=, WINDOWS=, BLOCKS=, TESTS=)
 	@STABLE_PAGES_WAC_SECONDS=$(or $(SECONDS_EACH),120) STABLE_PAGES_WAC_SIZES="64k 64m" \
 		STABLE_PAGES_STRATEGIES="$(or $(STRATEGIES),wait)" STABLE_PAGES_WINDOWS="$(or $(WINDOWS),2000)" \
 		STABLE_PAGES_BLOCKS="$(or $(BLOCKS),1024 4096)" STABLE_PAGES_DAMAGE=500 SELFTESTS_TIMEOUT=36000 \

@@ -6,7 +6,7 @@
 //! kernel's names and grouping (the C names without their prefix), one file per C concept, so that a
 //! piece of it could move next to `rust/kernel` upstream. Each file opens with the C header it wraps.
 //!
-//! **This is the only place with hand-written `unsafe`.** Each block argues, in its `// SAFETY:`
+//! **This is the modules' only place with hand-written `unsafe`.** Each block argues, in its `// SAFETY:`
 //! comment, from the contract of the C side. Types carry the rest: a request that has been started
 //! is another type than one that hasn't, data that goes to the device can't be written to, and memory
 //! that others write concurrently is copied, never referenced.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""`unsafe` only where DESIGN allows it, and never without an argument."""
+"""`unsafe` only where CONTRIBUTING.md allows it, and never without an argument."""
 
 import os
 import re
