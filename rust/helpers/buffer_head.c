@@ -3,12 +3,6 @@
 
 #include "helpers.h"
 
-STORAGE_HELPER(struct buffer_head *, storage_sb_bread, struct super_block *sb,
-	       sector_t block)
-{
-	return sb_bread(sb, block);
-}
-
 STORAGE_HELPER(struct buffer_head *, storage_sb_getblk, struct super_block *sb,
 	       sector_t block)
 {
@@ -18,6 +12,11 @@ STORAGE_HELPER(struct buffer_head *, storage_sb_getblk, struct super_block *sb,
 STORAGE_HELPER(void, storage_sb_breadahead, struct super_block *sb, sector_t block)
 {
 	sb_breadahead(sb, block);
+}
+
+STORAGE_HELPER(int, storage_bh_read, struct buffer_head *bh)
+{
+	return bh_read(bh, 0);
 }
 
 STORAGE_HELPER(void, storage_get_bh, struct buffer_head *bh)

@@ -36,8 +36,8 @@ pub unsafe trait OnDevice {
 ///
 /// # Invariants
 ///
-/// `bh` is a buffer on which a reference is held, of a superblock that stays for `'a`; it has been
-/// uptodate.
+/// `bh` is a buffer on which a reference is held, of a superblock that stays for `'a`. It has been
+/// uptodate when whoever called for it has it.
 pub struct Buffer<'a> {
     bh: NonNull<bindings::buffer_head>,
     _sb: PhantomData<&'a ()>,
@@ -91,25 +91,39 @@ impl<'a> Buffer<'a> {
 
     /// Reads a block from the device, unless it is in memory. `EIO` if that failed. May sleep.
     pub fn read(sb: &'a impl OnDevice, block: u64) -> Result<Self> {
+        let buffer = Self::get(sb, block).map_err(|_| EIO)?;
+        if buffer.write_failed() {
+            // That took away that its content is valid. What the device has is older, and would be read over it.
+            buffer.locked(|_| ());
+        }
+        // SAFETY: The buffer is live.
+        to_result(unsafe { bindings::storage_bh_read(buffer.bh.as_ptr()) }).map_err(|_| EIO)?;
+        Ok(buffer)
+    }
+
+    /// The buffer of a block, whose content need not be valid yet: the caller sees to that.
+    fn get(sb: &'a impl OnDevice, block: u64) -> Result<Self> {
         // SAFETY: The superblock has a block device and a block size as long as it lives.
-        let bh = unsafe { bindings::storage_sb_bread(sb.sb_ptr(), block) };
-        // INVARIANT: sb_bread() returns a reference to an uptodate buffer, or NULL.
+        let bh = unsafe { bindings::storage_sb_getblk(sb.sb_ptr(), block) };
+        // INVARIANT: sb_getblk() returns a reference.
         Ok(Self {
-            bh: NonNull::new(bh).ok_or(EIO)?,
+            bh: NonNull::new(bh).ok_or(ENOMEM)?,
             _sb: PhantomData,
         })
     }
 
-    /// A block whose content on the device doesn't matter: all zero. `ENOMEM`. May sleep.
+    /// A block that was free, whose content on the device doesn't matter: all zero, and no inode's. It is written once
+    /// it was modified. `ENOMEM`. May sleep.
     pub fn zeroed(sb: &'a impl OnDevice, block: u64) -> Result<Self> {
-        // SAFETY: As in `read`.
-        let bh = NonNull::new(unsafe { bindings::storage_sb_getblk(sb.sb_ptr(), block) })
-            .ok_or(ENOMEM)?;
-        // INVARIANT: sb_getblk() returns a reference; the buffer is uptodate when this function returns.
-        let buffer = Self {
-            bh,
-            _sb: PhantomData,
-        };
+        let buffer = Self::get(sb, block)?;
+        let bh = buffer.bh;
+        // It may have been a block of another inode's, which it is still listed with: a fsync of the new one would
+        // pass it over.
+        // SAFETY: There is a reference, so there can be one more, which __bforget() takes.
+        unsafe {
+            bindings::storage_get_bh(bh.as_ptr());
+            bindings::__bforget(bh.as_ptr());
+        }
         let locked = LockedBuffer::new(&buffer);
         // SAFETY: The buffer is locked, so that nobody reads it from the device now, and
         // `data..data + len` is its memory. Others may read it; the writes are C's.
@@ -177,10 +191,13 @@ impl<'a> Buffer<'a> {
     ///
     /// May sleep. Buffers are innermost: `change` takes no other lock, and no other buffer's.
     pub fn modify<R>(&self, change: impl FnOnce(&mut LockedBuffer<'_>) -> R) -> R {
-        let result = self.locked(change);
-        // SAFETY: The buffer is live and uptodate.
-        unsafe { bindings::mark_buffer_dirty(self.bh.as_ptr()) };
-        result
+        self.locked(|locked| {
+            let result = change(locked);
+            // Before the lock is given up: a write that fails then takes away that it is uptodate.
+            // SAFETY: The buffer is live and uptodate.
+            unsafe { bindings::mark_buffer_dirty(self.bh.as_ptr()) };
+            result
+        })
     }
 
     /// Like [`modify`](Self::modify), for a block that belongs to one file: its fsync writes it, if the
@@ -190,20 +207,22 @@ impl<'a> Buffer<'a> {
         inode: &INode<T>,
         change: impl FnOnce(&mut LockedBuffer<'_>) -> R,
     ) -> R {
-        let result = self.locked(change);
-        // SAFETY: The buffer is live and uptodate; the list is that of a live inode, initialised when
-        // the inode was allocated, and emptied before it is freed.
-        unsafe { bindings::mmb_mark_buffer_dirty(self.bh.as_ptr(), inode.metadata()) };
-        result
+        self.locked(|locked| {
+            let result = change(locked);
+            // SAFETY: The buffer is live and uptodate; the list is that of a live inode, initialised when
+            // the inode was allocated, and emptied before it is freed.
+            unsafe { bindings::mmb_mark_buffer_dirty(self.bh.as_ptr(), inode.metadata()) };
+            result
+        })
     }
 
-    fn locked<R>(&self, change: impl FnOnce(&mut LockedBuffer<'_>) -> R) -> R {
+    /// `use_it` has the buffer, whose content is valid.
+    fn locked<R>(&self, use_it: impl FnOnce(&mut LockedBuffer<'_>) -> R) -> R {
         let mut locked = LockedBuffer::new(self);
-        let result = change(&mut locked);
         // A write that failed took that away, as if the content was none.
         // SAFETY: The buffer is live and locked, and has had valid content since it was read.
         unsafe { bindings::storage_set_buffer_uptodate(self.bh.as_ptr()) };
-        result
+        use_it(&mut locked)
     }
 
     /// Writes the block if it was changed, and waits for that. `EIO`. May sleep.

@@ -6,15 +6,27 @@
 # whatever else is going on. The control: without either something is missing.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 9 mke2fs e2fsck debugfs python3
+begin 11 mke2fs e2fsck debugfs python3
 
 load size_mb=64
 modprobe stablefs || ktap_exit_fail_msg "modprobe stablefs failed"
 image=$WORK/image
 
-# stop: what is on the device now, less what is in memory.
+# stop: unmounts it. What is on the device is what was there before: nothing that was in memory.
+# Reading it while it is mounted would write metadata.
 stop() {
-	dd if="$DEV" of="$image" bs=1M iflag=direct status=none
+	echo take >"$COUNTERS/snapshot" && umount "$MNT" && echo restore >"$COUNTERS/snapshot" &&
+		echo drop >"$COUNTERS/snapshot" && dd if="$DEV" of="$image" bs=1M iflag=direct status=none
+}
+
+# fresh SIZE
+fresh() {
+	mke2fs -q -F -t ext2 -b "$1" "$DEV" && mount -t stablefs "$DEV" "$MNT"
+}
+
+# random FILE BYTES: new content, of which there is a copy.
+random() {
+	head -c "$2" /dev/urandom >"$WORK/expected" && cp "$WORK/expected" "$MNT/$1"
 }
 
 tree() {
@@ -40,37 +52,50 @@ whole() {
 	return 1
 }
 
-# content FILE: FILE of the image is what is in the page cache.
+# content FILE: what it was written with is what the image has.
 content() {
+	rm -f "$WORK/dumped"
 	debugfs -R "dump /$1 $WORK/dumped" "$image" >/dev/null 2>&1
-	cmp "$WORK/dumped" "$MNT/$1"
+	cmp "$WORK/dumped" "$WORK/expected"
 }
 
 for size in 1024 4096; do
-	mke2fs -q -F -t ext2 -b $size "$DEV"
-	mount -t stablefs "$DEV" "$MNT"
+	fresh $size
 	tree first
 	sync -f "$MNT"
 	stop
 	check "$size: after syncfs there is nothing to mend" whole
 	check "$size: the superblock says that it was not unmounted" \
 		sh -c "dumpe2fs -h '$image' 2>/dev/null | grep -q 'Filesystem state: *not clean'"
+	fresh $size
 	tree second
-	head -c 1500000 /dev/urandom >"$MNT/second/important"
-	sync "$MNT/second/important" "$MNT/second"
+	random second/important 1500000
+	sync "$MNT/second/important" "$MNT/second" "$MNT"
 	stop
 	check "$size: after fsync the file is there" content second/important
-	umount "$MNT"
+
+	# An indirect block that was another file's, which is still open.
+	fresh $size
+	random first 200000
+	exec 3<"$MNT/first"
+	truncate -s 0 "$MNT/first"
+	random second 200000
+	sync "$MNT/second" "$MNT"
+	exec 3<&-
+	stop
+	check "$size: also with blocks that were another's" content second
 done
-mount -t stablefs "$DEV" "$MNT"
+fresh 1024
 sync -f "$MNT"
-head -c 1500000 /dev/urandom >"$MNT/unimportant"
+random unimportant 1500000
 stop
 check_not "without it, it isn't" content unimportant
+mount -t stablefs "$DEV" "$MNT"
+tree first
 umount "$MNT"
 check "unmounted, it is clean" e2fsck -fn "$DEV"
 # The control: e2fsck finds what is wrong.
-stop
+dd if="$DEV" of="$image" bs=1M iflag=direct status=none
 debugfs -w -R 'clri /first' "$image" >/dev/null 2>&1
 check_not "a missing directory is found" whole
 modprobe --remove stablefs

@@ -7,7 +7,7 @@
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
-begin_stablefs 127 dmsetup debugfs dumpe2fs filefrag
+begin_stablefs 129 dmsetup debugfs dumpe2fs filefrag
 modprobe dm-mod
 
 # Above the disk: a device, parts of which fail.
@@ -171,6 +171,22 @@ check "the group descriptors: EIO" unmountable 4 "the group descriptors can't be
 check "the root directory: EIO" unmountable $((root * 2)) \
 	"the root directory can't be used"
 check "mended" mended
+
+# A bitmap that can't be written once: what is in memory is newer than what the device has.
+not_reverted() {
+	mount_with errors=continue && head -c 2000000 /dev/urandom >"$WORK/one" &&
+		cp "$WORK/one" "$MNT/one" || return
+	breaks $((bitmap * 2)) 2
+	refuse sync -f "$MNT"
+	breaks
+	head -c 3000000 /dev/urandom >"$WORK/two" && cp "$WORK/two" "$MNT/two" && sync -f "$MNT"
+	umount "$MNT" && mount_fs && cmp "$WORK/one" "$MNT/one" && cmp "$WORK/two" "$MNT/two" && no_report
+}
+bitmap=$(group_block 'Block bitmap')
+log_mark
+check "a block bitmap that wasn't written isn't read again" not_reverted
+check "the filesystem is whole" mended
+rm -f "$WORK/one" "$WORK/two"
 
 # Damage. What follows is done to a copy of one image.
 dd if="$TARGET" of="$WORK/image" bs=1M conv=sparse status=none
