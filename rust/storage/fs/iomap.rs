@@ -25,7 +25,10 @@ use super::{
 };
 use crate::bindings;
 use core::ops::Range;
-use kernel::{error::from_result, prelude::*};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+};
 
 /// What is at a place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +205,26 @@ fn wait_for_flights<T: Type>(inode: &INode<T>, range: &Range<u64>, nowait: bool)
     Ok(())
 }
 
+/// The device has what the pages of `range` have, all of which has a place. A fault may have given it that a moment
+/// ago, in place of a hole: then the device has what was there before, until the page is written. Who fills a hole
+/// holds the invalidate lock until the folio is dirty. `EAGAIN` instead of waiting if `nowait`.
+fn settle<T: Type>(inode: &INode<T>, range: &Range<u64>, nowait: bool) -> Result {
+    let (first, last) = (range.start as i64, range.end.saturating_sub(1) as i64);
+    let mapping = inode.mapping();
+    // SAFETY: The mapping is a live inode's. Who reads directly holds the inode's lock at most, which comes first.
+    unsafe {
+        if !bindings::filemap_range_has_page(mapping, first, last) {
+            return Ok(());
+        }
+        if nowait {
+            return Err(EAGAIN);
+        }
+        bindings::storage_filemap_invalidate_lock(mapping);
+        bindings::storage_filemap_invalidate_unlock(mapping);
+        to_result(bindings::filemap_write_and_wait_range(mapping, first, last))
+    }
+}
+
 /// `iomap_begin` of `struct iomap_ops`.
 ///
 /// # Safety
@@ -229,12 +252,6 @@ unsafe extern "C" fn begin<T: FileSystem>(
             Intent::Write
         };
         let nowait = flags & bindings::IOMAP_NOWAIT != 0;
-        if intent == Intent::Look && flags & bindings::IOMAP_REPORT == 0 {
-            // It is going to be read from the device.
-            let start = pos.unsigned_abs();
-            let range = start..start.saturating_add(length.unsigned_abs());
-            wait_for_flights(inode, &range, nowait)?;
-        }
         let mapping = T::map(
             inode,
             pos.unsigned_abs(),
@@ -242,6 +259,16 @@ unsafe extern "C" fn begin<T: FileSystem>(
             intent,
             nowait,
         )?;
+        let is_read = intent == Intent::Look && flags & bindings::IOMAP_REPORT == 0;
+        if is_read && matches!(mapping.kind, Kind::Mapped(_)) {
+            // It is going to be read from the device.
+            let end = pos.saturating_add(length).unsigned_abs();
+            let range = pos.unsigned_abs()..end.min(mapping.offset.saturating_add(mapping.length));
+            if direct {
+                settle(inode, &range, nowait)?;
+            }
+            wait_for_flights(inode, &range, nowait)?;
+        }
         // A write to a hole goes through the page cache, see the module.
         if intent == Intent::Direct && mapping.kind == Kind::Hole {
             return Err(ENOTBLK);

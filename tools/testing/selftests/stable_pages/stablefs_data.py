@@ -314,6 +314,31 @@ def test_direct(fs):
     same("size", os.stat(path).st_size, 70000)
 
 
+def test_direct_while_filled(fs):
+    """Direct reads of holes that are stored to by mapping: nothing of the files before."""
+    length = 8 << 20
+    path = fs.write("secret", b"\xee" * length)
+    with opened(path, os.O_RDWR) as file:
+        os.fsync(file)
+    os.unlink(path)
+    buffer = mmap.mmap(-1, length)
+    for turn in range(4):
+        path = fs.write(f"file-{turn}")
+        os.truncate(path, length)
+        child = os.fork()
+        if child == 0:
+            with opened(path, os.O_RDWR) as file, mmap.mmap(file, length) as mapped:
+                for at in range(0, length, mmap.PAGESIZE):
+                    mapped[at] = 1
+            os._exit(0)
+        with opened(path, os.O_RDONLY | os.O_DIRECT) as file:
+            while os.waitpid(child, os.WNOHANG) == (0, 0):
+                same("bytes read", os.preadv(file, [buffer], 0), length)
+                at = buffer.find(b"\xee")
+                assert at < 0, f"turn {turn}: what was there before is read at {at}"
+        os.unlink(path)
+
+
 def test_short_copy(fs):
     """A write whose buffer ends in memory that isn't there: what it did not reach is zeroes, and not what
     another file had in that block. One that got nothing changes nothing."""
