@@ -61,6 +61,12 @@ impl Blocks {
 }
 
 impl Descriptor {
+    /// Whether everything is where it is in `other`. Counts may differ.
+    pub fn has_layout_of(&self, other: &Self) -> bool {
+        let layout = |of: &Self| (of.block_bitmap, of.inode_bitmap, of.inode_table);
+        layout(self) == layout(other)
+    }
+
     /// The descriptor of `group`, which is the first 32 bytes of `bytes`.
     ///
     /// # Errors

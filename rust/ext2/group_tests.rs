@@ -120,6 +120,8 @@ fn only_the_counts_are_written() {
     let mut descriptor = parse(&superblock, 1, &bytes).unwrap();
     (descriptor.free_blocks, descriptor.free_inodes) = (1, 2);
     descriptor.used_dirs = 3;
+    assert!(descriptor.has_layout_of(&parse(&superblock, 1, &sample(1)).unwrap()));
+    assert!(!descriptor.has_layout_of(&parse(&superblock, 2, &sample(2)).unwrap()));
     assert_eq!(descriptor.encode_counts(&mut bytes), Some(()));
     assert_eq!(bytes[12..18], [1, 0, 2, 0, 3, 0]);
     assert_eq!(bytes[..12], sample(1)[..12]);

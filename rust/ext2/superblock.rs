@@ -273,6 +273,19 @@ pub struct Superblock {
 }
 
 impl Superblock {
+    /// Whether everything is where it is in `other`, and as large. Counts, state and names may differ.
+    pub fn has_layout_of(&self, other: &Self) -> bool {
+        let layout = |of: &Self| {
+            (
+                (of.revision, of.incompat, of.block_size, of.inode_bits),
+                (of.first_data_block, of.blocks_count, of.blocks_per_group),
+                (of.inodes_count, of.inodes_per_group, of.first_ino),
+                (of.reserved_descriptor_blocks, of.backup_groups),
+            )
+        };
+        layout(self) == layout(other)
+    }
+
     /// The superblock that is the first 1024 bytes of `bytes`, on a device of `device_bytes` bytes.
     ///
     /// The counts of free blocks and inodes are not checked: nobody relies on them, and after a

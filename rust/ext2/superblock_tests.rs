@@ -101,6 +101,17 @@ fn fields_are_read() {
 }
 
 #[test]
+fn a_layout_is_more_than_counts_and_state() {
+    let superblock = parsed();
+    // Free blocks, the time it was written, the state.
+    let other = [with_u32(12, 1), with_u32(48, 1), with_u16(58, 2)];
+    for superblock_with in other {
+        assert!(superblock.has_layout_of(&superblock_with.unwrap()));
+    }
+    assert!(!superblock.has_layout_of(&with_groups(3)));
+}
+
+#[test]
 fn what_is_not_ext2_is_told_from_what_is_corrupt() {
     assert_eq!(with_u16(56, 0x1234), Err(Refused::NotExt2(0x1234)));
     let short = Superblock::parse(&sample()[1..], DEVICE);

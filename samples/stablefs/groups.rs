@@ -189,19 +189,21 @@ pub(crate) fn read(
     Ok(read)
 }
 
+fn totals(counts: &[GroupCounts]) -> Totals {
+    counts
+        .iter()
+        .fold(Totals::default(), |totals, counts| Totals {
+            free_blocks: totals.free_blocks.saturating_add(counts.free_blocks),
+            free_inodes: totals.free_inodes.saturating_add(counts.free_inodes),
+            dirs: totals.dirs.saturating_add(counts.used_dirs),
+        })
+}
+
 impl Groups {
     pub(crate) fn new(read: Read) -> impl PinInit<Self> {
-        let totals = read
-            .counts
-            .iter()
-            .fold(Totals::default(), |totals, counts| Totals {
-                free_blocks: totals.free_blocks.saturating_add(counts.free_blocks),
-                free_inodes: totals.free_inodes.saturating_add(counts.free_inodes),
-                dirs: totals.dirs.saturating_add(counts.used_dirs),
-            });
         let state = State {
+            totals: totals(&read.counts),
             counts: read.counts,
-            totals,
             checked: read.checked,
             windows: Windows(KVec::new()),
         };
@@ -210,6 +212,22 @@ impl Groups {
             buffers: read.buffers,
             state <- new_mutex!(state, "stablefs groups"),
         })
+    }
+
+    /// Takes over counts that were read anew, while nothing can change them. `EBUSY` if something is elsewhere
+    /// than it was: nothing is taken over then.
+    pub(crate) fn refresh(&self, read: Read) -> Result {
+        let mut both = self.descriptors.iter().zip(&read.descriptors);
+        if self.descriptors.len() != read.descriptors.len()
+            || !both.all(|(known, read)| read.has_layout_of(known))
+        {
+            return Err(EBUSY);
+        }
+        let mut state = self.lock();
+        state.totals = totals(&read.counts);
+        state.counts = read.counts;
+        state.checked = read.checked;
+        Ok(())
     }
 
     /// Takes the lock. May sleep.

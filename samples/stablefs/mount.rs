@@ -29,7 +29,7 @@ use kernel::{
 use storage::{
     debugfs::Scope,
     fs::{
-        buffer::{Buffer, Kept},
+        buffer::{Buffer, Kept, OnDevice},
         context::{Log, Value},
         export,
         inode::Time,
@@ -68,6 +68,17 @@ struct Changing {
     compat: Compat,
     ro_compat: RoCompat,
     mount_count: u16,
+}
+
+impl Changing {
+    fn of(superblock: &Superblock) -> Self {
+        Self {
+            state: superblock.state(),
+            compat: superblock.compat(),
+            ro_compat: superblock.ro_compat(),
+            mount_count: superblock.mount_count(),
+        }
+    }
 }
 
 impl Type for StableFs {
@@ -289,6 +300,37 @@ fn check_writable(superblock: &Superblock, log: &Log) -> Result {
     }
 }
 
+fn read_groups(sb: &impl OnDevice, superblock: &Superblock, log: &Log) -> Result<groups::Read> {
+    groups::read(sb, superblock).map_err(|unreadable| match unreadable {
+        Unreadable::Refused(refused) => refuse(log, refused),
+        Unreadable::Error(error) => {
+            log.error(fmt!("the group descriptors can't be read"));
+            error
+        }
+    })
+}
+
+/// State and counts are taken from the device once more, before it can be written to: e2fsck may have mended them
+/// while it was mounted read-only.
+fn reread(sb: &SuperBlock, log: &Log) -> Result {
+    let fs = sb.data();
+    let mut bytes = [0; superblock::SIZE];
+    fs.buffer.buffer(sb)?.copy_to(fs.offset, &mut bytes)?;
+    let superblock =
+        Superblock::parse(&bytes, sb.device_bytes()).map_err(|refused| refuse(log, refused))?;
+    check_writable(&superblock, log)?;
+    let read = read_groups(sb, &superblock, log)?;
+    if !superblock.has_layout_of(&fs.superblock) || fs.groups.refresh(read).is_err() {
+        log.error(fmt!(
+            "it isn't laid out as when it was mounted: unmount it, and mount it again"
+        ));
+        return Err(EBUSY);
+    }
+    *fs.state.lock() = Changing::of(&superblock);
+    remark(sb.id(), &superblock);
+    Ok(())
+}
+
 /// Says what a person should know of its state.
 fn remark(id: storage::block::bio::FsId, superblock: &Superblock) {
     if superblock.state().has_errors() {
@@ -324,13 +366,7 @@ impl Operations for StableFs {
         if writable {
             check_writable(&superblock, log)?;
         }
-        let read = groups::read(&sb, &superblock).map_err(|unreadable| match unreadable {
-            Unreadable::Refused(refused) => refuse(log, refused),
-            Unreadable::Error(error) => {
-                log.error(fmt!("the group descriptors can't be read"));
-                error
-            }
-        })?;
+        let read = read_groups(&sb, &superblock, log)?;
         let id = sb.id();
         let times = time::Limits::of_inode_size(superblock.inode_size());
         let settings = Settings {
@@ -344,12 +380,7 @@ impl Operations for StableFs {
             resuid: superblock.reserved_uid().into(),
             resgid: superblock.reserved_gid().into(),
         };
-        let state = Changing {
-            state: superblock.state(),
-            compat: superblock.compat(),
-            ro_compat: superblock.ro_compat(),
-            mount_count: superblock.mount_count(),
-        };
+        let state = Changing::of(&superblock);
         let name = CString::try_from_fmt(fmt!("{id}"))?;
         let debugfs = sb.debugfs();
         if writable {
@@ -401,7 +432,7 @@ impl Operations for StableFs {
         }
         match (sb.is_read_only(), read_only) {
             (true, false) => {
-                check_writable(&fs.superblock, log)?;
+                reread(sb, log)?;
                 fs.options.set(options);
                 begin_writing(sb)
             }
@@ -460,7 +491,8 @@ impl Operations for StableFs {
         if sb.is_read_only() {
             return Ok(());
         }
-        write_super(sb, true, true)
+        // Whoever mounts a copy of the device meanwhile has e2fsck free what is open and has no name.
+        write_super(sb, sb.unlinked() == 0, true)
     }
 
     fn thaw(sb: &SuperBlock) -> Result {

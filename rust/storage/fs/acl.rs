@@ -144,7 +144,7 @@ pub trait Operations: Type {
 ///
 /// # Safety
 ///
-/// The VFS calls this for an inode of a filesystem of type `T`, which isn't locked: a live one, or with
+/// The VFS calls this for an inode of a filesystem of type `T`, which may be locked: a live one, or with
 /// `rcu` one whose memory stays for a path walk that may not sleep.
 pub(super) unsafe extern "C" fn get<T: FileSystem>(
     inode: *mut bindings::inode,
@@ -223,6 +223,9 @@ pub(super) unsafe extern "C" fn set<T: FileSystem>(
             }
             inode.changed_now();
             inode.mark_dirty();
+            if inode.needs_sync() {
+                inode.sync()?;
+            }
         }
         Ok(0)
     })

@@ -120,7 +120,8 @@ unsafe extern "C" fn parse_param<T: FileSystem>(
     param: *mut bindings::fs_parameter,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: Both are live for the call, and the caller holds the context's lock.
+        // SAFETY: Both are live for the call, and nobody else uses the context: the caller holds its lock, or has not
+        // shown it to anybody, as mount(2).
         let (options, key, value) = unsafe {
             let value = match (*param).type_() {
                 bindings::fs_value_type_fs_value_is_flag => Value::Flag,
@@ -187,13 +188,14 @@ unsafe extern "C" fn reconfigure<T: FileSystem>(fc: *mut bindings::fs_context) -
         unsafe {
             let sb = (*(*fc).root).d_sb;
             to_result(bindings::sync_filesystem(sb))?;
-            let read_only = (*fc).sb_flags & bindings::SB_RDONLY as c_uint != 0;
-            T::reconfigure(
-                sb::SuperBlock::from_raw(sb),
-                options::<T>(fc),
-                read_only,
-                &Log(fc),
-            )?;
+            let sb = sb::SuperBlock::from_raw(sb);
+            // What isn't in the mask stays as it is: fspick(2) begins with nothing in it.
+            let read_only = if (*fc).sb_flags_mask & bindings::SB_RDONLY as c_uint == 0 {
+                sb.is_read_only()
+            } else {
+                (*fc).sb_flags & bindings::SB_RDONLY as c_uint != 0
+            };
+            T::reconfigure(sb, options::<T>(fc), read_only, &Log(fc))?;
         }
         Ok(0)
     })

@@ -147,6 +147,16 @@ impl<T: Type> SuperBlock<T> {
         flags & bindings::SB_RDONLY != 0
     }
 
+    /// How many inodes have no links any more, and are still there since somebody has them open.
+    ///
+    /// C: `s_remove_count`.
+    pub fn unlinked(&self) -> usize {
+        // SAFETY: The superblock is live. Others may write to it meanwhile.
+        let count =
+            unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).s_remove_count.counter) };
+        usize::try_from(count).unwrap_or(0)
+    }
+
     fn flags(&self) -> c_ulong {
         // SAFETY: The superblock is live. Others may write to it meanwhile.
         unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).s_flags) }
@@ -238,8 +248,8 @@ impl<T: Type> SuperBlock<T> {
 ///
 /// # Invariants
 ///
-/// A live superblock with a block device, of which nobody else knows, and whose `s_fs_info` and `s_root`
-/// are not set.
+/// A live superblock with a block device, whose `s_umount` is held for writing and which has no `SB_BORN` yet: who
+/// finds it in the list waits. Its `s_fs_info` and `s_root` are not set.
 pub struct New<'a, T: Type> {
     sb: *mut bindings::super_block,
     _fs: PhantomData<&'a T>,

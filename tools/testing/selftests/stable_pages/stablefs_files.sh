@@ -12,7 +12,7 @@ mapfile -t data < <("$HERE/stablefs_data.py" --list)
 mapfile -t attrs < <("$HERE/stablefs_attrs.py" --list)
 images=("-b 1024 -I 128" "-b 1024 -I 256" "-b 4096 -I 256")
 [ "$SHORTEN" -eq 1 ] || images=("-b 1024 -I 256")
-begin_stablefs $((${#images[@]} * (${#names[@]} + ${#data[@]} + ${#attrs[@]} + 12))) \
+begin_stablefs $((${#images[@]} * (${#names[@]} + ${#data[@]} + ${#attrs[@]} + 13))) \
 	setfacl getfacl filefrag fstrim fsfreeze mkswap swapon
 
 # theme NAME TEST...: stablefs_NAME.py has them.
@@ -69,6 +69,14 @@ freeze() {
 		rm -r "$MNT/frozen" && return $status
 }
 
+# What is open and has no name any more is e2fsck's matter, should the freezing be the end.
+freeze_unlinked() {
+	local status=0
+	exec 3>"$MNT/unlinked" && rm "$MNT/unlinked" && fsfreeze --freeze "$MNT" || return
+	dumpe2fs -h "$DEV" 2>/dev/null | grep 'Filesystem state: *not clean' || status=1
+	fsfreeze --unfreeze "$MNT" && exec 3>&- && return $status
+}
+
 swap() {
 	dd if=/dev/zero of="$MNT/swap" bs=1M count=2 conv=fsync status=none
 	chmod 600 "$MNT/swap"
@@ -109,6 +117,7 @@ for image in "${images[@]}"; do
 	check "$image: statfs" statfs
 	check "$image: fstrim gives back what is free" trim
 	check "$image: fsfreeze: the image is clean, writers wait" freeze
+	check "$image: fsfreeze: with an unlinked file open, it isn't" freeze_unlinked
 	check "$image: a filesystem in a file" loop_mount
 	check "$image: a read-only bind mount" bind_read_only
 	check "$image: remounted read-only, nothing can be changed" read_only

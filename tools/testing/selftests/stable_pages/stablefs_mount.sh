@@ -7,7 +7,7 @@
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
-begin_stablefs 92 debugfs dumpe2fs tune2fs blockdev
+begin_stablefs 94 debugfs dumpe2fs tune2fs blockdev
 
 # used: mounted, written to, the same after mounting again, and e2fsck likes it.
 used() {
@@ -152,6 +152,27 @@ orphan() {
 		debugfs -w -R 'set_super_value last_orphan 0' "$DEV" 2>/dev/null
 }
 check "an orphan: read-only" orphan
+# As e2fsck does with a root filesystem, before that is remounted.
+mended_meanwhile() {
+	local free
+	free=$(dumpe2fs -h "$DEV" 2>/dev/null | awk '/^Free blocks:/ { print $3 }')
+	debugfs -w -R 'set_super_value last_orphan 12' "$DEV" 2>/dev/null
+	debugfs -w -R 'set_block_group 0 free_blocks_count 5' "$DEV" 2>/dev/null
+	mount_with ro && refuse mount -o remount,rw "$MNT" || return
+	debugfs -w -R 'set_super_value last_orphan 0' "$DEV" 2>/dev/null
+	e2fsck -fy "$DEV" >"$WORK/fsck" 2>&1
+	mount -o remount,rw "$MNT" && touch "$MNT/after" && is free "$(stat -f -c %f "$MNT")" "$free" &&
+		umount "$MNT" && whole
+}
+check "what is mended while it is read-only counts when it is remounted" mended_meanwhile
+moved_meanwhile() {
+	mount_with ro && debugfs -w -R 'set_super_value first_ino 12' "$DEV" 2>/dev/null &&
+		log_mark || return
+	# By the older system call the kernel's log has it, by the newer one mount says it.
+	{ mount -o remount,rw "$MNT" 2>&1; log_since; } | grep "it isn't laid out as when it was mounted" || return
+	umount "$MNT" && make_fs
+}
+check "not if it is another filesystem by then" moved_meanwhile
 
 # Options.
 # shows WORDS: those stand in /proc/self/mounts.
