@@ -25,6 +25,7 @@
 #include "rcupdate.c"
 #include "sched.c"
 #include "sched_mm.c"
+#include "security.c"
 #include "string.c"
 #include "wait_bit.c"
 #include "workqueue.c"

@@ -16,21 +16,22 @@ use kernel::prelude::*;
 struct Freed<'a> {
     sb: &'a SuperBlock,
     row: Option<(Block, u32)>,
-    /// All of them, with indirect blocks.
+    /// All that nothing points to any more, with indirect blocks.
     count: i64,
 }
 
 impl Freed<'_> {
     fn push(&mut self, block: Block) -> Result {
-        self.count += 1;
         if let Some((first, len)) = &mut self.row {
             if first.get().checked_add(*len) == Some(block.get()) {
                 *len += 1;
+                self.count += 1;
                 return Ok(());
             }
         }
         self.flush()?;
         self.row = Some((block, 1));
+        self.count += 1;
         Ok(())
     }
 

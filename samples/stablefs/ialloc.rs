@@ -42,8 +42,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Takes the number of a free inode for something in `dir`, and makes the inode's place on disk empty.
-/// `ENOSPC`. May sleep.
+/// Takes the number of a free inode for something in `dir`. `ENOSPC`. May sleep.
 pub(crate) fn allocate<'a>(
     sb: &'a SuperBlock,
     dir: &INode,
@@ -91,7 +90,6 @@ pub(crate) fn allocate<'a>(
         let found = bitmap::find_next_zero(&bits, from, superblock.inodes_per_group().get());
         let ino = found.and_then(|bit| superblock.inode_in_group(group, bit));
         if let (Some(bit), Some(ino)) = (found, ino) {
-            empty(sb, ino)?;
             let changed = bitmap::set_range(&mut bits, bit, 1, Structure::InodeBitmap)
                 .map_err(|damage| report::corrupt(sb, place, damage))?;
             buffer.modify(|locked| locked.write_range(&bits, changed))?;
@@ -115,8 +113,8 @@ pub(crate) fn allocate<'a>(
     Err(ENOSPC)
 }
 
-/// Makes the place of an inode on disk one of an inode that was never used.
-fn empty(sb: &SuperBlock, ino: Ino) -> Result {
+/// Makes the place of an inode on disk one of an inode that was never used. May sleep.
+pub(crate) fn empty(sb: &SuperBlock, ino: Ino) -> Result {
     let (buffer, offset) = place_of(sb, ino)?;
     let mut bytes = KVec::from_elem(0, sb.data().superblock.inode_size() as usize, GFP_KERNEL)?;
     inode::initialise(&mut bytes);

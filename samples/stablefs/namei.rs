@@ -43,7 +43,12 @@ fn sync(inodes: &[&INode]) -> Result {
 }
 
 /// An inode with a number, owner and lists, and no content. It has one link.
-fn new_inode<'a>(idmap: &IdMap, dir: &'a INode, mode: u16) -> Result<NewINode<'a>> {
+fn new_inode<'a>(
+    idmap: &IdMap,
+    dir: &'a INode,
+    name: Option<&[u8]>,
+    mode: u16,
+) -> Result<NewINode<'a>> {
     let sb = dir.sb();
     let file_type = FileType::of_mode(mode).ok_or(EINVAL)?;
     let is_directory = file_type == FileType::Directory;
@@ -51,8 +56,19 @@ fn new_inode<'a>(idmap: &IdMap, dir: &'a INode, mode: u16) -> Result<NewINode<'a
     let taken = ialloc::allocate(sb, dir, is_directory, random::u32())?;
     new.init_owner(idmap, dir, mode)?;
     new.set_generation(random::u32());
-    new.insert(taken.ino().get().into())?;
+    let ino = taken.ino();
+    if new.insert(ino.get().into()).is_err() {
+        // It stays taken: the next one who looks would find it again.
+        taken.keep();
+        let damage = Corrupt::new(
+            Structure::InodeBitmap,
+            "an inode in use is free",
+            ino.get().into(),
+        );
+        return Err(report::corrupt(sb, Where::Inode(ino.get().into()), damage));
+    }
     taken.keep();
+    ialloc::empty(sb, ino)?;
     {
         let parent = dir.data().lock().flags;
         let born = new.attributes().ctime;
@@ -65,6 +81,7 @@ fn new_inode<'a>(idmap: &IdMap, dir: &'a INode, mode: u16) -> Result<NewINode<'a
     let flags = new.data().lock().flags;
     attr::apply_flags(&new, flags.bits());
     new.init_acl(dir)?;
+    new.init_security(dir, name)?;
     Ok(new)
 }
 
@@ -137,7 +154,7 @@ impl Operations for StableFs {
         mode: u16,
         what: Made<'_>,
     ) -> Result<NewINode<'a>> {
-        let mut new = new_inode(idmap, dir, mode)?;
+        let mut new = new_inode(idmap, dir, Some(name), mode)?;
         let own = node::ino(&new)?;
         match what {
             Made::Directory => {
@@ -169,7 +186,7 @@ impl Operations for StableFs {
     }
 
     fn make_unnamed<'a>(idmap: &IdMap, dir: &'a INode, mode: u16) -> Result<NewINode<'a>> {
-        let mut new = new_inode(idmap, dir, mode)?;
+        let mut new = new_inode(idmap, dir, None, mode)?;
         new.set_regular()?;
         new.mark_dirty();
         Ok(new)
@@ -204,7 +221,9 @@ impl Operations for StableFs {
             Some(new_inode) if rename.exchange => exchange(rename, new_inode)?,
             _ => move_to(rename)?,
         }
-        sync(&[&rename.old_dir, &rename.new_dir])
+        // Its `..` is another, if it moved.
+        sync(&[&rename.old_dir, &rename.new_dir, rename.old_inode])?;
+        rename.new_inode.map_or(Ok(()), |inode| sync(&[inode]))
     }
 
     fn iterate(dir: &INode, out: &mut storage::fs::dir::Emitter<'_>) -> Result {

@@ -295,14 +295,22 @@ pub(crate) fn release(inode: &INode, map: &mut LockedMap<'_>) -> Result {
     };
     let sb = inode.sb();
     map::check_data(sb, block.get(), 1, Structure::XattrBlock).map_err(damaged(inode))?;
-    let mut old = XattrBlock::read(inode, block)?;
-    let count = xattr::refcount(&old.bytes).map_err(damaged(inode))?;
-    if count > 1 {
-        let changed = xattr::set_refcount(&mut old.bytes, count - 1).map_err(damaged(inode))?;
-        old.buffer
-            .modify(|locked| locked.write_range(&old.bytes, changed))?;
-    } else {
-        drop(old);
+    let XattrBlock { buffer, mut bytes } = XattrBlock::read(inode, block)?;
+    // Others that have it count, too: with its lock, which is the only one that all of them take.
+    let last = buffer.modify(|locked| {
+        locked.copy_to(0, &mut bytes)?;
+        let last = xattr::refcount(&bytes).and_then(|count| {
+            let changed = (count > 1).then(|| xattr::set_refcount(&mut bytes, count - 1));
+            changed.transpose()
+        });
+        match last {
+            Ok(Some(changed)) => locked.write_range(&bytes, changed).map(|()| Ok(false)),
+            Ok(None) => Ok(Ok(true)),
+            Err(damage) => Ok(Err(damage)),
+        }
+    })?;
+    drop(buffer);
+    if last.map_err(damaged(inode))? {
         balloc::free(sb, block, 1)?;
     }
     map.xattr_block = None;

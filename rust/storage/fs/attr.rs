@@ -97,6 +97,14 @@ pub(super) unsafe extern "C" fn setattr<T: FileSystem>(
         };
         // SAFETY: As above.
         let (valid, size, mode) = unsafe { ((*attr).ia_valid, (*attr).ia_size, (*attr).ia_mode) };
+        // Who has it open already could otherwise.
+        // SAFETY: As above.
+        let flags = unsafe { (*inode.as_ptr()).i_flags };
+        if valid & bindings::ATTR_SIZE != 0
+            && flags & (bindings::S_IMMUTABLE | bindings::S_APPEND) != 0
+        {
+            return Err(EPERM);
+        }
         if valid & bindings::ATTR_SIZE != 0 && size.unsigned_abs() != inode.size() {
             file::set_size(&inode, size)?;
             inode.modified_now();

@@ -396,7 +396,10 @@ unsafe extern "C" fn link<T: FileSystem>(
                 name(dentry),
             )
         };
-        T::link(&dir, name, &inode)?;
+        T::link(&dir, name, &inode).map_err(|error| {
+            // SAFETY: A live dentry, whose directory is locked.
+            unsafe { doubted(dentry, error) }
+        })?;
         // SAFETY: As above; the dentry takes over a reference of its own.
         unsafe {
             bindings::ihold(inode.as_ptr());
@@ -404,6 +407,20 @@ unsafe extern "C" fn link<T: FileSystem>(
         }
         Ok(0)
     })
+}
+
+/// What failed with `error` may have been done, or half of it, if the device failed or the filesystem is damaged: what
+/// a dentry says is looked up again.
+///
+/// # Safety
+///
+/// The dentry is live, and its directory locked.
+unsafe fn doubted(dentry: *mut bindings::dentry, error: Error) -> Error {
+    if error == EIO || error == EUCLEAN {
+        // SAFETY: As the caller says.
+        unsafe { bindings::d_drop(dentry) };
+    }
+    error
 }
 
 /// `unlink` of `struct inode_operations`.
@@ -423,7 +440,8 @@ unsafe extern "C" fn unlink<T: FileSystem>(
                 &Locked::from_raw(dir),
                 name(dentry),
                 &Locked::from_raw((*dentry).d_inode),
-            )?
+            )
+            .map_err(|error| doubted(dentry, error))?
         };
         Ok(0)
     })
@@ -445,7 +463,8 @@ unsafe extern "C" fn rmdir<T: FileSystem>(
                 &Locked::from_raw(dir),
                 name(dentry),
                 &Locked::from_raw((*dentry).d_inode),
-            )?
+            )
+            .map_err(|error| doubted(dentry, error))?
         };
         Ok(0)
     })
@@ -484,7 +503,10 @@ unsafe extern "C" fn rename<T: FileSystem>(
                 exchange: flags & bindings::RENAME_EXCHANGE != 0,
             }
         };
-        T::rename(&rename)?;
+        T::rename(&rename).map_err(|error| {
+            // SAFETY: Live dentries, whose directories are locked.
+            unsafe { doubted(old, doubted(new, error)) }
+        })?;
         Ok(0)
     })
 }

@@ -4,10 +4,16 @@
 //!
 //! C header: [`include/linux/xattr.h`](srctree/include/linux/xattr.h)
 
-use super::{inode::INode, FileSystem, Type};
+use super::{
+    inode::{INode, New},
+    FileSystem, Type,
+};
 use crate::bindings;
 use core::{ptr, slice};
-use kernel::{error::from_result, prelude::*};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+};
 
 /// Whose attributes they are: the part of the name before the first dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +197,65 @@ unsafe extern "C" fn set<T: FileSystem>(
             _ => Mode::Any,
         };
         T::set(inode, namespace, name, value, mode)?;
+        if inode.needs_sync() {
+            inode.sync()?;
+        }
+        Ok(0)
+    })
+}
+
+impl<T: FileSystem> New<'_, T> {
+    /// The attributes that security modules want an inode to have which is made in `dir`, with that name, if it gets
+    /// one. After [`init_owner`](New::init_owner). May sleep.
+    ///
+    /// C: `security_inode_init_security()`.
+    pub fn init_security(&mut self, dir: &INode<T>, name: Option<&[u8]>) -> Result {
+        let mut qstr: bindings::qstr = pin_init::zeroed();
+        if let Some(name) = name {
+            qstr.name = name.as_ptr();
+            qstr.__bindgen_anon_1.__bindgen_anon_1.len = name.len() as u32;
+        }
+        let qstr = name.map_or(ptr::null(), |_| ptr::from_ref(&qstr));
+        // SAFETY: Both inodes are live. The name is used during the call only, and so is the inode by the callback,
+        // which is one for inodes of `T`.
+        to_result(unsafe {
+            bindings::storage_security_inode_init_security(
+                self.as_ptr(),
+                dir.as_ptr(),
+                qstr,
+                Some(init::<T>),
+                ptr::null_mut(),
+            )
+        })
+    }
+}
+
+/// `initxattrs` of `security_inode_init_security()`.
+///
+/// # Safety
+///
+/// It calls this with the inode that it was called with, one of a filesystem of type `T`, and with attributes, behind
+/// the last of which there is one without a name.
+unsafe extern "C" fn init<T: FileSystem>(
+    inode: *mut bindings::inode,
+    attributes: *const bindings::xattr,
+    _data: *mut c_void,
+) -> c_int {
+    from_result(|| {
+        let mut at = attributes;
+        // SAFETY: As the caller says: up to the one without a name, they are there, with values as long as they say.
+        unsafe {
+            while !(*at).name.is_null() {
+                T::set(
+                    INode::from_raw(inode),
+                    Namespace::Security,
+                    CStr::from_char_ptr((*at).name).to_bytes(),
+                    Some(slice::from_raw_parts((*at).value.cast(), (*at).value_len)),
+                    Mode::Any,
+                )?;
+                at = at.add(1);
+            }
+        }
         Ok(0)
     })
 }

@@ -350,7 +350,10 @@ def set_flags(path, value):
 def test_immutable(fs):
     """chattr +i: nothing can be done to it."""
     path = fs.write("file", b"content")
-    set_flags(path, IMMUTABLE)
+    with opened(path, os.O_RDWR) as file:
+        set_flags(path, IMMUTABLE)
+        with fails(errno.EPERM):
+            os.ftruncate(file, 0)
     fs.remount()
     same("flags", flags(path), IMMUTABLE)
     for action in (lambda: os.open(path, os.O_WRONLY), lambda: os.unlink(path),
