@@ -26,10 +26,11 @@ filesystem() {
 		'not_applicable = { swap = "has none" }'
 }
 
-# run_survey [ARGS]: with half a second for each combination. Its JSON is in $WORK/json.
+# run_survey [ARGS]: with so many seconds for each combination. Its JSON is in $WORK/json.
+seconds=0.5
 run_survey() {
 	survey run --subjects "$SUBJECTS" --journal "$WORK/journal" --report "$WORK/json" \
-		--window 20000 --sector 512 --seconds 0.5 "$@" >"$WORK/log" 2>&1 || {
+		--window 20000 --sector 512 --seconds $seconds "$@" >"$WORK/log" 2>&1 || {
 		local status=$?
 		cat "$WORK/log"
 		return "$status"
@@ -98,6 +99,7 @@ check "it goes on where it was" run_survey --only sure:write
 check "with nothing to do" is lines "$(grep -c . "$WORK/journal")" "$lines"
 
 # An application rewrites a block that is being written back; another one has failed.
+seconds=3
 rewriter='exec wac --writers 8 --time 60 --no-readback --progress none file'
 check "an application" fresh --only sure --only unsure --app "$rewriter"
 check "is stable on what is" is verdict "$(verdict sure app on)" stable
