@@ -2,6 +2,7 @@
 
 //! The devices: all there at once, of the same size, each block written once, without an I/O scheduler.
 
+use bench_lib::result::median;
 use bench_lib::system::{call, number, put, read};
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,9 +63,13 @@ fn fill(path: &Path, mib: u64) -> Result<(), String> {
     call("dd", &[&["if=/dev/zero", &of, &count], &how[..]].concat())
 }
 
-/// What a disk of dif_blk takes for each GiB that is stored, in MiB: of one that is large enough for what else comes
-/// and goes not to matter.
+/// What a disk of dif_blk takes for each GiB that is stored, in MiB: the median of some, since others come and go.
 fn memory_of(pi: &str) -> Result<f64, String> {
+    let each = (0..5).map(|_| memory_once(pi));
+    Ok(median(each.collect::<Result<_, _>>()?))
+}
+
+fn memory_once(pi: &str) -> Result<f64, String> {
     const STORED: u64 = 256;
     let before = available()?;
     let size = STORED.to_string();
@@ -112,8 +117,6 @@ impl Devices {
         };
         call("modprobe", &["dif_blk", "nr_devices=0"])?;
         call("modprobe", &["null_blk", "nr_devices=0"])?;
-        // What the first one takes besides stays.
-        memory_of("none")?;
         for (name, pi) in [(NONE, "none"), (DIF, "dif"), (DIX, "dix")] {
             devices.memory.insert(name.to_owned(), memory_of(pi)?);
             configured(
