@@ -170,9 +170,11 @@ blktests: $(if $(BLKTESTS),modules) ## a built BLKTESTS=TREE on dif_blk (TESTS="
 	@tools/testing/blktests/run --kernel $(or $(KERNEL),stock) $(ARGS) "$(BLKTESTS)" $(TESTS)
 
 .PHONY: fsx
-fsx: modules ## random operations on stablefs, ten minutes (SECONDS=, STRATEGIES=)
-	@tools/testing/fsx/run --kernel $(or $(KERNEL),stock) --stable $(or $(STRATEGIES),wait) \
-		$(or $(SECONDS),600)
+fsx: modules ## random operations on stablefs, ten minutes for each strategy (SECONDS=, STRATEGIES=)
+	@for stable in $(or $(STRATEGIES),wait); do \
+		tools/testing/fsx/run --kernel $(or $(KERNEL),stock) --stable $$stable \
+			$(or $(SECONDS),600) || exit; \
+	done
 
 .PHONY: bench-strategies
 bench-strategies: modules tools ## what keeping pages stable costs: a table, JSON and a picture (ARGS=)
