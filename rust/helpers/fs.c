@@ -96,19 +96,9 @@ STORAGE_HELPER(bool, storage_inode_is_new, struct inode *inode)
 	return inode_state_read_once(inode) & I_NEW;
 }
 
-STORAGE_HELPER(bool, storage_inode_needs_sync, struct inode *inode)
-{
-	return inode_needs_sync(inode);
-}
-
 STORAGE_HELPER(void, storage_set_inode_metadata_writeback, struct inode *inode)
 {
 	set_inode_metadata_writeback(inode);
-}
-
-STORAGE_HELPER(bool, storage_is_dirsync, struct inode *inode)
-{
-	return IS_DIRSYNC(inode);
 }
 
 STORAGE_HELPER(void, storage_mark_inode_dirty, struct inode *inode)

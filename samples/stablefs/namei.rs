@@ -34,12 +34,7 @@ fn named<'a>(sb: &'a SuperBlock, dir: &INode, ino: Ino) -> Result<Ref<'a>> {
 
 /// Puts what was changed onto the device, where that was asked for.
 fn sync(inodes: &[&INode]) -> Result {
-    for inode in inodes {
-        if inode.needs_sync() || (inode.is_directory() && inode.is_dirsync()) {
-            inode.sync()?;
-        }
-    }
-    Ok(())
+    inodes.iter().try_for_each(|inode| inode.sync_if_needed())
 }
 
 /// An inode with a number, owner and lists, and no content. It has one link.

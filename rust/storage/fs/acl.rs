@@ -223,9 +223,7 @@ pub(super) unsafe extern "C" fn set<T: FileSystem>(
             }
             inode.changed_now();
             inode.mark_dirty();
-            if inode.needs_sync() {
-                inode.sync()?;
-            }
+            inode.sync_if_needed()?;
         }
         Ok(0)
     })

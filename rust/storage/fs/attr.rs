@@ -116,9 +116,7 @@ pub(super) unsafe extern "C" fn setattr<T: FileSystem>(
             // SAFETY: As above.
             to_result(unsafe { bindings::storage_posix_acl_chmod(idmap, dentry, mode) })?;
         }
-        if inode.needs_sync() {
-            inode.sync()?;
-        }
+        inode.sync_if_needed()?;
         Ok(0)
     })
 }

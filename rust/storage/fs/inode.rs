@@ -347,16 +347,16 @@ impl<T: Type> INode<T> {
         to_result(unsafe { bindings::sync_inode_metadata(self.as_ptr(), 1) })
     }
 
-    /// Whether changes of this inode are to be on the device when a call returns.
-    pub fn needs_sync(&self) -> bool {
+    /// Writes the inode now, as [`sync`](Self::sync), if its changes are to be on the device when a call returns:
+    /// with `-o sync`, `chattr +S`, and for directories `-o dirsync` and `chattr +D`. May sleep.
+    ///
+    /// C: `inode_needs_sync()`.
+    pub fn sync_if_needed(&self) -> Result {
         // SAFETY: The inode is live.
-        unsafe { bindings::storage_inode_needs_sync(self.as_ptr()) }
-    }
-
-    /// Whether changes of this directory are to be on the device when a call returns.
-    pub fn is_dirsync(&self) -> bool {
-        // SAFETY: The inode is live.
-        unsafe { bindings::storage_is_dirsync(self.as_ptr()) }
+        if unsafe { bindings::inode_needs_sync(self.as_ptr()) } != 0 {
+            self.sync()?;
+        }
+        Ok(())
     }
 
     /// The time of the last change is now. The inode must still be marked dirty.

@@ -197,9 +197,7 @@ unsafe extern "C" fn set<T: FileSystem>(
             _ => Mode::Any,
         };
         T::set(inode, namespace, name, value, mode)?;
-        if inode.needs_sync() {
-            inode.sync()?;
-        }
+        inode.sync_if_needed()?;
         Ok(0)
     })
 }
