@@ -214,20 +214,20 @@ impl Groups {
         })
     }
 
-    /// Takes over counts that were read anew, while nothing can change them. `EBUSY` if something is elsewhere
+    /// Takes over counts that were read anew, while nothing can change them. False if something is elsewhere
     /// than it was: nothing is taken over then.
-    pub(crate) fn refresh(&self, read: Read) -> Result {
+    pub(crate) fn refresh(&self, read: Read) -> bool {
         let mut both = self.descriptors.iter().zip(&read.descriptors);
         if self.descriptors.len() != read.descriptors.len()
             || !both.all(|(known, read)| read.has_layout_of(known))
         {
-            return Err(EBUSY);
+            return false;
         }
         let mut state = self.lock();
         state.totals = totals(&read.counts);
         state.counts = read.counts;
         state.checked = read.checked;
-        Ok(())
+        true
     }
 
     /// Takes the lock. May sleep.

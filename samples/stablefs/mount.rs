@@ -320,7 +320,7 @@ fn reread(sb: &SuperBlock, log: &Log) -> Result {
         Superblock::parse(&bytes, sb.device_bytes()).map_err(|refused| refuse(log, refused))?;
     check_writable(&superblock, log)?;
     let read = read_groups(sb, &superblock, log)?;
-    if !superblock.has_layout_of(&fs.superblock) || fs.groups.refresh(read).is_err() {
+    if !superblock.has_layout_of(&fs.superblock) || !fs.groups.refresh(read) {
         log.error(fmt!(
             "it isn't laid out as when it was mounted: unmount it, and mount it again"
         ));
