@@ -74,6 +74,12 @@ impl Ranges {
         }
     }
 
+    fn whole(is: &[u8]) -> Self {
+        let mut ranges = Self::default();
+        ranges.push((0, is.len().saturating_sub(1)));
+        ranges
+    }
+
     fn of(was: &[u8], is: &[u8]) -> Self {
         let mut ranges = Self::default();
         let mut open: Option<(usize, usize)> = None;
@@ -145,11 +151,7 @@ impl fmt::Display for Shown {
 impl Changes {
     /// All of the interval is taken for changed where nothing was kept.
     fn new(was: Option<&[u8]>, is: &[u8]) -> Self {
-        let mut ranges = Ranges::default();
-        match was {
-            Some(was) => ranges = Ranges::of(was, is),
-            None => ranges.push((0, is.len().saturating_sub(1))),
-        }
+        let ranges = was.map_or_else(|| Ranges::whole(is), |was| Ranges::of(was, is));
         let was = was.unwrap_or_default();
         let first = ranges.first();
         Self {
