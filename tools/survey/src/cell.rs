@@ -138,11 +138,13 @@ pub(crate) fn run(
     disks.set_window(0)?;
     let cell = judge(site, combination, &counters, &records, latency, seconds);
     let messages = log.read();
-    let mut digests = messages.iter().filter(|message| {
-        let text = subject.digest.as_deref();
-        text.is_some_and(|text| message.contains(text))
+    let wrong = subject.digest.as_deref().map_or_else(Vec::new, |digest| {
+        messages
+            .iter()
+            .filter(|message| message.contains(digest))
+            .collect()
     });
-    let cell = on_the_way(cell, digests.next(), 1 + digests.count() as u64);
+    let cell = on_the_way(cell, &wrong);
     let cell = match refused {
         // What was seen before it gave up counts: it did because of that, if the write failed.
         Some(why) if cell.verdict != Verdict::Unstable => {
@@ -157,17 +159,20 @@ pub(crate) fn run(
 }
 
 /// What never reached the disks, since its digest was wrong by then, changed as well.
-fn on_the_way(cell: Cell, first: Option<&String>, digests: u64) -> Cell {
-    match (first, cell.verdict) {
-        (Some(first), Verdict::Stable) => Cell {
-            verdict: Verdict::Unstable,
-            violations: digests,
-            intervals: cell.intervals.max(digests),
-            confirmed: Some(format!(
-                "by digests that were wrong on the way to the disk, {digests} of them: {first}"
-            )),
-            ..cell
-        },
+fn on_the_way(cell: Cell, wrong: &[&String]) -> Cell {
+    match (wrong.first(), cell.verdict) {
+        (Some(first), Verdict::Stable) => {
+            let count = wrong.len();
+            Cell {
+                verdict: Verdict::Unstable,
+                violations: count as u64,
+                intervals: cell.intervals.max(count as u64),
+                confirmed: Some(format!(
+                    "by digests that were wrong on the way to the disk, {count} of them: {first}"
+                )),
+                ..cell
+            }
+        }
         _ => cell,
     }
 }

@@ -91,6 +91,8 @@ struct Again {
 /// Those of one subject on one kind of disk: making it takes longer than running one.
 struct Group<'a> {
     subject: &'a Subject,
+    capability: Capability,
+    sector: u32,
     cells: Vec<Again>,
 }
 
@@ -111,6 +113,8 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
             .entry(format!("confirming {name} {capability:?} {sector}"))
             .or_insert_with(|| Group {
                 subject,
+                capability,
+                sector,
                 cells: Vec::new(),
             });
         group.cells.push(Again {
@@ -174,24 +178,18 @@ struct Trial<'a> {
 impl Trial<'_> {
     /// Those that nothing was shown of.
     fn run(&self, group: &mut Group<'_>) -> Result<(), String> {
+        let setting = Setting {
+            capability: group.capability,
+            sector: group.sector,
+            pi: self.pi,
+            copy: self.copy,
+        };
         let mut left: Vec<_> = group
             .cells
             .iter_mut()
             .filter(|cell| cell.text.is_none())
             .collect();
         for some in left.chunks_mut(self.at_once) {
-            let Some(Combination {
-                capability, sector, ..
-            }) = some.first().map(|cell| cell.combination)
-            else {
-                continue;
-            };
-            let setting = Setting {
-                capability,
-                sector,
-                pi: self.pi,
-                copy: self.copy,
-            };
             // What can't be made so isn't confirmed.
             let Ok(made) = Made::by(group.subject, self.up, setting) else {
                 continue;
