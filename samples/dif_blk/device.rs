@@ -79,13 +79,13 @@ impl Carried {
 /// What a request waits for.
 pub(crate) enum Phase {
     /// Its window.
-    Window(write::Submitted),
+    Window(KBox<write::Submitted>),
     /// Its end, which is that.
     Done(Status),
     /// To be released; what goes wrong with it has been decided.
     Begin,
     /// Likewise, a write.
-    BeginWrite(write::Submitted),
+    BeginWrite(KBox<write::Submitted>),
 }
 
 /// What the disk's requests work on.

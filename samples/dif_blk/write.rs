@@ -35,7 +35,7 @@ use storage::{
     task::Task,
 };
 
-/// A write as it was when it was submitted.
+/// A write as it was when it was submitted. Boxed, since every request has room for one, and few need it.
 pub(crate) struct Submitted {
     at: Instant<Monotonic>,
     /// The data, if it is kept.
@@ -78,7 +78,7 @@ enum Effect {
 
 impl Submitted {
     /// Memory for `command` in its window. May sleep.
-    fn new(device: &Device, command: &Command, window: Delta) -> Result<Self> {
+    fn new(device: &Device, command: &Command, window: Delta) -> Result<KBox<Self>> {
         let len = command.bytes();
         let protection = device.protection();
         let protects = protection.mode != Mode::None;
@@ -91,7 +91,7 @@ impl Submitted {
         };
         // A window is never none at all.
         let step = (window.as_nanos() / i64::try_from(looks + 1)?).max(window.as_nanos().min(1));
-        Ok(Self {
+        let submitted = Self {
             at: Instant::now(),
             copy: keeps
                 .then(|| KVVec::with_capacity(len, GFP_KERNEL))
@@ -115,7 +115,8 @@ impl Submitted {
             looks,
             task: Task::current(),
             effect: Effect::None,
-        })
+        };
+        Ok(KBox::new(submitted, GFP_KERNEL)?)
     }
 
     /// Reads the live pages: what is kept of them, and the guards.
@@ -449,7 +450,7 @@ pub(crate) fn submit<'a>(
 
 /// Begins the window of a write, if it has one. Only from here on, when it is started, are reference tags those
 /// of the disk. May sleep.
-pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: Submitted) {
+pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: KBox<Submitted>) {
     match submitted.read(device, &rq) {
         Ok(Status::Ok) => {}
         Ok(status) => {
@@ -481,7 +482,7 @@ fn store(device: &Device, command: &Command) -> Result {
 }
 
 /// A part of the window is over. May sleep.
-pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: Submitted) {
+pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: KBox<Submitted>) {
     let Some(left) = submitted.looks_left.checked_sub(1) else {
         return transfer(device, rq, submitted);
     };
@@ -494,7 +495,7 @@ pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: Su
 }
 
 /// The window is over: checks the data, moves it and ends the request. May sleep.
-fn transfer(device: &Device, rq: Request<Device>, submitted: Submitted) {
+fn transfer(device: &Device, rq: Request<Device>, submitted: KBox<Submitted>) {
     match check_and_store(device, &rq, submitted) {
         Ok(status) => device.end(rq, status),
         Err(error) => rq.end(device::status(Err(error))),
@@ -504,7 +505,7 @@ fn transfer(device: &Device, rq: Request<Device>, submitted: Submitted) {
 fn check_and_store(
     device: &Device,
     rq: &Request<Device>,
-    mut submitted: Submitted,
+    mut submitted: KBox<Submitted>,
 ) -> Result<Status> {
     let protection = device.protection();
     let span = submitted.span;
