@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bio.h>
 #include <linux/bio-integrity.h>
+#include <linux/highmem.h>
+#include <linux/kasan-checks.h>
 
 #include "helpers.h"
 
@@ -35,15 +37,65 @@ STORAGE_HELPER(struct bio_integrity_payload *, storage_bio_integrity, struct bio
 	return bio_integrity(bio);
 }
 
-/*
- * A step of for_each_bvec(), a macro: the page-bounded segment that @iter points
- * to, which is not the end. It then points to the next.
- */
-STORAGE_HELPER(struct bio_vec, storage_bvec_iter_next, const struct bio_vec *bvecs,
-	       struct bvec_iter *iter)
+STORAGE_HELPER(void, storage_bvec_iter_advance, const struct bio_vec *bvecs,
+	       struct bvec_iter *iter, unsigned int bytes)
 {
-	struct bio_vec bv = bvec_iter_bvec(bvecs, *iter);
+	bvec_iter_advance(bvecs, iter, bytes);
+}
 
-	bvec_iter_advance_single(bvecs, iter, bv.bv_len);
-	return bv;
+/* A macro: what lies within one page of what @iter points to, which is not the end. */
+STORAGE_HELPER(struct bio_vec, storage_bvec_iter_bvec, const struct bio_vec *bvecs,
+	       struct bvec_iter iter)
+{
+	return bvec_iter_bvec(bvecs, iter);
+}
+
+/*
+ * memcpy(), but whole pages as the processor does them best. copy_page() isn't seen
+ * by KASAN.
+ */
+static void copy_within_page(void *to, const void *from, size_t len)
+{
+	if (len == PAGE_SIZE && PAGE_ALIGNED(to) && PAGE_ALIGNED(from)) {
+		kasan_check_read(from, PAGE_SIZE);
+		kasan_check_write(to, PAGE_SIZE);
+		copy_page(to, (void *)from);
+	} else {
+		memcpy(to, from, len);
+	}
+}
+
+/* The @len bytes that @iter points to, which are there. It then points behind them. */
+STORAGE_HELPER(void, storage_memcpy_from_bvecs, char *to, const struct bio_vec *bvecs,
+	       struct bvec_iter *iter, unsigned int len)
+{
+	while (len) {
+		struct bio_vec bv = bvec_iter_bvec(bvecs, *iter);
+		unsigned int n = min(len, bv.bv_len);
+		void *from = bvec_kmap_local(&bv);
+
+		copy_within_page(to, from, n);
+		kunmap_local(from);
+		bvec_iter_advance_single(bvecs, iter, n);
+		to += n;
+		len -= n;
+	}
+}
+
+/* Likewise, the other way round. */
+STORAGE_HELPER(void, storage_memcpy_to_bvecs, const struct bio_vec *bvecs, struct bvec_iter *iter,
+	       const char *from, unsigned int len)
+{
+	while (len) {
+		struct bio_vec bv = bvec_iter_bvec(bvecs, *iter);
+		unsigned int n = min(len, bv.bv_len);
+		void *to = bvec_kmap_local(&bv);
+
+		copy_within_page(to, from, n);
+		flush_dcache_page(bv.bv_page);
+		kunmap_local(to);
+		bvec_iter_advance_single(bvecs, iter, n);
+		from += n;
+		len -= n;
+	}
 }

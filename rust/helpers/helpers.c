@@ -13,7 +13,6 @@
 #include "cred.c"
 #include "fs.c"
 #include "fserror.c"
-#include "highmem.c"
 #include "iomap.c"
 #include "mempool.c"
 #include "mm.c"

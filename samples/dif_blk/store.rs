@@ -187,6 +187,7 @@ impl Store {
     }
 
     /// The part of `bytes` from `sector` on that is in the piece `index`.
+    #[inline]
     fn part(&self, index: usize, sector: u64, bytes: usize) -> Part {
         let start = (sector << SECTOR_SHIFT) as usize;
         let base = index * PIECE;
@@ -342,6 +343,7 @@ impl Store {
     }
 
     /// Makes sure that there is memory for a piece.
+    #[inline]
     fn make(&self, pieces: &mut Pieces, piece: usize) -> Result {
         let place = pieces.data.get_mut(piece).ok_or(EIO)?;
         if place.is_some() {

@@ -20,65 +20,19 @@ use kernel::{
     sync::rcu,
 };
 
-/// A piece of a request's data that lies within one page.
-///
-/// C: the `struct bio_vec` that `bio_for_each_segment()` yields.
+/// Where a byte of a request's data lies.
 ///
 /// # Invariants
 ///
 /// `page` is a page of a bio of a request that is in flight for `'a`; the submitter holds a reference
-/// on it until the request has ended. `offset + len` is at most the size of a page.
-#[derive(Clone, Copy)]
-pub(super) struct Segment<'a> {
+/// on it until the request has ended. `offset` is within it.
+struct Place<'a> {
     page: *mut bindings::page,
     offset: usize,
-    len: usize,
     _request: PhantomData<&'a ()>,
 }
 
-impl<'a> Segment<'a> {
-    /// Copies the first bytes to `to`, which is at most as long.
-    fn copy_to(&self, to: &mut [MaybeUninit<u8>]) {
-        let len = to.len().min(self.len);
-        // SAFETY: `page` is a live page, of which there are so many bytes from `offset` on, by the type's
-        // invariant. `to` is as long, and ours alone: they don't overlap. The bytes are read by C code and
-        // may be any.
-        unsafe {
-            bindings::storage_memcpy_from_page(to.as_mut_ptr().cast(), self.page, self.offset, len)
-        };
-    }
-
-    /// Copies `from`, which is at most as long, over the first bytes.
-    ///
-    /// # Safety
-    ///
-    /// The page is there to be filled.
-    unsafe fn fill(&self, from: &[u8]) {
-        let len = from.len().min(self.len);
-        // SAFETY: `page` is a live page, of which there are so many bytes from `offset` on, by the type's
-        // invariant, and may be written to, as the caller says. They don't overlap: nobody submits kernel
-        // memory that is borrowed here. The bytes are written by C code, whoever else looks.
-        unsafe {
-            bindings::storage_memcpy_to_page(self.page, self.offset, from.as_ptr().cast(), len)
-        };
-    }
-
-    /// The first `n` bytes, and the rest.
-    ///
-    /// `n` is at most `len`.
-    fn split_at(self, n: usize) -> (Self, Self) {
-        let n = n.min(self.len);
-        // INVARIANT: Both parts lie within what was one segment.
-        (
-            Self { len: n, ..self },
-            Self {
-                offset: self.offset + n,
-                len: self.len - n,
-                ..self
-            },
-        )
-    }
-
+impl Place<'_> {
     fn state(&self) -> PageState {
         // SAFETY: `page` is a live page by the type's invariant; any kind will do.
         PageState(unsafe { bindings::storage_page_state(self.page) })
@@ -247,13 +201,13 @@ pub(super) enum Payload {
     Integrity,
 }
 
-/// The segments of a request's payload, in order.
+/// A position in a request's payload: its bytes are taken in order.
 ///
 /// # Invariants
 ///
 /// `bio` is null or a bio of a request that the driver owns for `'a`; `iter` is a position in `bvecs`, which
 /// are those of its payload.
-pub(super) struct Segments<'a> {
+pub(super) struct Cursor<'a> {
     payload: Payload,
     bio: *mut bindings::bio,
     bvecs: *const bindings::bio_vec,
@@ -261,15 +215,17 @@ pub(super) struct Segments<'a> {
     _request: PhantomData<&'a ()>,
 }
 
-impl Segments<'_> {
+impl<'a> Cursor<'a> {
+    /// At its start.
+    ///
     /// # Safety
     ///
-    /// `rq` is a request with data (or none at all: then there are no segments) that the driver
+    /// `rq` is a request with data (or none at all: then there is no payload) that the driver
     /// owns for the lifetime of the result.
     pub(super) unsafe fn new(rq: *const bindings::request, payload: Payload) -> Self {
         // SAFETY: `rq` is valid by the caller's promise, and its list of bios is the driver's.
         let bio = unsafe { (*rq).bio };
-        let mut segments = Segments {
+        let mut cursor = Cursor {
             payload,
             bio,
             bvecs: ptr::null(),
@@ -277,8 +233,8 @@ impl Segments<'_> {
             _request: PhantomData,
         };
         // INVARIANT: The driver owns the bios for as long as it owns the request.
-        segments.enter(bio);
-        segments
+        cursor.enter(bio);
+        cursor
     }
 
     fn enter(&mut self, bio: *mut bindings::bio) {
@@ -306,55 +262,46 @@ impl Segments<'_> {
             }
         }
     }
-}
 
-impl<'a> Iterator for Segments<'a> {
-    type Item = Segment<'a>;
-
-    fn next(&mut self) -> Option<Segment<'a>> {
+    /// How many bytes the bio still has that the position is in; none only at the end of all.
+    fn left(&mut self) -> usize {
         while !self.bio.is_null() && self.iter.bi_size == 0 {
             // SAFETY: `bio` is live by the type's invariant; the list belongs to the request.
             let next = unsafe { (*self.bio).bi_next };
             self.enter(next);
         }
-        if self.bio.is_null() {
+        self.iter.bi_size as usize
+    }
+
+    /// Passes over `bytes`. False if there are fewer.
+    fn skip(&mut self, mut bytes: usize) -> bool {
+        while bytes > 0 {
+            let now = bytes.min(self.left());
+            if now == 0 {
+                return false;
+            }
+            // SAFETY: `iter` is a position in `bvecs` by the type's invariant, with so many bytes left.
+            unsafe {
+                bindings::storage_bvec_iter_advance(self.bvecs, &mut self.iter, now as c_uint)
+            };
+            bytes -= now;
+        }
+        true
+    }
+
+    /// Where the next byte is; `None` at the end.
+    fn place(&mut self) -> Option<Place<'a>> {
+        if self.left() == 0 {
             return None;
         }
-        // SAFETY: `iter` is a position in `bvecs` that is not the end, by the type's invariant and the
-        // loop above; it advances by what is left of the payload at most.
-        let bvec = unsafe { bindings::storage_bvec_iter_next(self.bvecs, &mut self.iter) };
-        // INVARIANT: `bvec_iter_bvec()` cuts at page boundaries.
-        Some(Segment {
+        // SAFETY: `iter` is a position in `bvecs` that is not the end.
+        let bvec = unsafe { bindings::storage_bvec_iter_bvec(self.bvecs, self.iter) };
+        // INVARIANT: `bvec_iter_bvec()` gives the page, and the offset in it.
+        Some(Place {
             page: bvec.bv_page,
             offset: bvec.bv_offset as usize,
-            len: bvec.bv_len as usize,
             _request: PhantomData,
         })
-    }
-}
-
-/// A position in the data of a request.
-struct Cursor<'a> {
-    segments: Segments<'a>,
-    rest: Option<Segment<'a>>,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(segments: Segments<'a>) -> Self {
-        Self {
-            segments,
-            rest: None,
-        }
-    }
-
-    /// Takes the next piece, of at most `max` bytes, at least one.
-    fn take(&mut self, max: usize) -> Option<Segment<'a>> {
-        let segment = self.rest.take().or_else(|| self.segments.next())?;
-        let (piece, rest) = segment.split_at(max);
-        if rest.len > 0 {
-            self.rest = Some(rest);
-        }
-        Some(piece)
     }
 }
 
@@ -364,8 +311,8 @@ impl<'a> Cursor<'a> {
 pub struct Source<'a>(Cursor<'a>);
 
 impl<'a> Source<'a> {
-    pub(super) fn new(segments: Segments<'a>) -> Self {
-        Self(Cursor::new(segments))
+    pub(super) fn new(cursor: Cursor<'a>) -> Self {
+        Self(cursor)
     }
 
     /// Copies the next `dst.len()` bytes out of the pages. `EIO` if the request has fewer.
@@ -389,9 +336,22 @@ impl<'a> Source<'a> {
     fn copy(&mut self, dst: &mut [MaybeUninit<u8>]) -> Result {
         let mut rest = dst;
         while !rest.is_empty() {
-            let piece = self.0.take(rest.len()).ok_or(EIO)?;
-            let (to, after) = rest.split_at_mut_checked(piece.len).ok_or(EIO)?;
-            piece.copy_to(to);
+            let now = rest.len().min(self.0.left());
+            if now == 0 {
+                return Err(EIO);
+            }
+            let (to, after) = rest.split_at_mut_checked(now).ok_or(EIO)?;
+            // SAFETY: `iter` is a position in `bvecs` by the type's invariant, with so many bytes left, all in
+            // live pages. `to` is as long, and ours alone: they don't overlap. The bytes are read by C code and
+            // may be any.
+            unsafe {
+                bindings::storage_memcpy_from_bvecs(
+                    to.as_mut_ptr().cast(),
+                    self.0.bvecs,
+                    &mut self.0.iter,
+                    now as c_uint,
+                )
+            };
             rest = after;
         }
         Ok(())
@@ -399,21 +359,42 @@ impl<'a> Source<'a> {
 }
 
 /// The data of a read request, filled from its start to its end.
+///
+/// # Invariants
+///
+/// The pages are there to be filled.
 pub struct Sink<'a>(Cursor<'a>);
 
 impl<'a> Sink<'a> {
-    pub(super) fn new(segments: Segments<'a>) -> Self {
-        Self(Cursor::new(segments))
+    /// # Safety
+    ///
+    /// The request is a read.
+    pub(super) unsafe fn new(cursor: Cursor<'a>) -> Self {
+        // INVARIANT: Those of a read are, as the caller promises.
+        Self(cursor)
     }
 
     /// Copies `src` to the next `src.len()` bytes of the pages. `EIO` if the request has fewer.
     pub fn write(&mut self, src: &[u8]) -> Result {
         let mut rest = src;
         while !rest.is_empty() {
-            let piece = self.0.take(rest.len()).ok_or(EIO)?;
-            let (from, after) = rest.split_at_checked(piece.len).ok_or(EIO)?;
-            // SAFETY: The request is a read, whose pages are there to be filled.
-            unsafe { piece.fill(from) };
+            let now = rest.len().min(self.0.left());
+            if now == 0 {
+                return Err(EIO);
+            }
+            let (from, after) = rest.split_at_checked(now).ok_or(EIO)?;
+            // SAFETY: `iter` is a position in `bvecs` by the invariant of `Cursor`, with so many bytes left, all in
+            // live pages that may be written to, by that of the type. `from` is as long, and only read; they don't
+            // overlap: nobody submits kernel memory that is borrowed here. The bytes are written by C code, whoever
+            // else looks.
+            unsafe {
+                bindings::storage_memcpy_to_bvecs(
+                    self.0.bvecs,
+                    &mut self.0.iter,
+                    from.as_ptr().cast(),
+                    now as c_uint,
+                )
+            };
             rest = after;
         }
         Ok(())
@@ -453,21 +434,17 @@ pub(super) unsafe fn checks(bio: *mut bindings::bio) -> Option<Checks> {
     }
 }
 
-/// Whose the byte at `index` of `segments` is, and what its page is like now.
-pub(super) fn origin(mut segments: Segments<'_>, index: usize) -> (Origin, PageState) {
-    let mut skip = index;
-    while let Some(segment) = segments.next() {
-        if skip < segment.len {
-            let (_, at) = segment.split_at(skip);
-            // SAFETY: The bio that the segment is of: live, by the type's invariant.
-            let flags = unsafe { (*segments.bio).bi_flags };
-            let mut state = at.state();
-            if u32::from(flags) & 1 << bindings::BIO_PAGE_PINNED != 0 {
-                state.0 |= bindings::STORAGE_PAGE_DIRECT;
-            }
-            return (at.origin(), state);
-        }
-        skip -= segment.len;
+/// Whose the byte is that is `index` further than the cursor, and what its page is like now.
+pub(super) fn origin(mut cursor: Cursor<'_>, index: usize) -> (Origin, PageState) {
+    let place = cursor.skip(index).then(|| cursor.place()).flatten();
+    let Some(place) = place else {
+        return (Origin::None, PageState::default());
+    };
+    // SAFETY: The bio that it is in: live, by the type's invariant.
+    let flags = unsafe { (*cursor.bio).bi_flags };
+    let mut state = place.state();
+    if u32::from(flags) & 1 << bindings::BIO_PAGE_PINNED != 0 {
+        state.0 |= bindings::STORAGE_PAGE_DIRECT;
     }
-    (Origin::None, PageState::default())
+    (place.origin(), state)
 }

@@ -11,7 +11,7 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::{
-    bio::{self, Checks, Origin, PageState, Payload, Segments, Sink, Source},
+    bio::{self, Checks, Cursor, Origin, PageState, Payload, Sink, Source},
     mq::Operations,
     status::Status,
 };
@@ -107,13 +107,13 @@ impl Command {
 
     /// The data of a write, as it is now; `None` for anything else.
     pub fn source(&self) -> Option<Source<'_>> {
-        (self.op() == Op::Write).then(|| Source::new(self.segments(Payload::Data)))
+        (self.op() == Op::Write).then(|| Source::new(self.cursor(Payload::Data)))
     }
 
     /// Whose the byte at `index` of a write's data is, as far as its page tells now, and what that is like.
     pub fn origin(&self, index: usize) -> (Origin, PageState) {
         match self.op() {
-            Op::Write => bio::origin(self.segments(Payload::Data), index),
+            Op::Write => bio::origin(self.cursor(Payload::Data), index),
             _ => (Origin::None, PageState::default()),
         }
     }
@@ -131,9 +131,9 @@ impl Command {
     }
 
     /// Only for reads and writes: the bios of other requests have no data.
-    fn segments(&self, payload: Payload) -> Segments<'_> {
+    fn cursor(&self, payload: Payload) -> Cursor<'_> {
         // SAFETY: The driver owns the request for as long as `self` is borrowed.
-        unsafe { Segments::new(self.0.get(), payload) }
+        unsafe { Cursor::new(self.0.get(), payload) }
     }
 }
 
@@ -261,12 +261,9 @@ impl<T: Operations> Request<T> {
     /// Where to put the data of a read, and the metadata that goes with it, if any does (see
     /// [`integrity_source`](Self::integrity_source)); `None` for anything else.
     pub fn sinks(&mut self) -> Option<(Sink<'_>, Sink<'_>)> {
-        (self.op() == Op::Read).then(|| {
-            (
-                Sink::new(self.segments(Payload::Data)),
-                Sink::new(self.segments(Payload::Integrity)),
-            )
-        })
+        // SAFETY: It is a read.
+        let sink = |payload| unsafe { Sink::new(self.cursor(payload)) };
+        (self.op() == Op::Read).then(|| (sink(Payload::Data), sink(Payload::Integrity)))
     }
 
     /// The metadata of a write, as it is now, where there is some ([`Command::integrity`]); nothing at all
@@ -274,7 +271,7 @@ impl<T: Operations> Request<T> {
     ///
     /// C: `struct bio_integrity_payload`, after `blk_integrity_prepare()`.
     pub fn integrity_source(&self) -> Option<Source<'_>> {
-        (self.op() == Op::Write).then(|| Source::new(self.segments(Payload::Integrity)))
+        (self.op() == Op::Write).then(|| Source::new(self.cursor(Payload::Integrity)))
     }
 
     /// The driver's own data, given to [`IdleRequest::start`].
