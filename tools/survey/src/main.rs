@@ -99,7 +99,8 @@ struct RunArgs {
     /// Only this subject, or only this way of it; may be there several times
     #[arg(long, value_name = "SUBJECT[:WAY]")]
     only: Vec<String>,
-    /// A few minutes: one window, one sector, less time, and stacks only on disks that ask for stable pages
+    /// A few minutes: one window, one sector, less time, and on disks that don't ask for stable pages only write()
+    /// and mmap on filesystems
     #[arg(long)]
     quick: bool,
     /// Only with disks that ask for stable pages, or only with such that don't
@@ -244,7 +245,7 @@ fn survey(args: &RunArgs) -> Result<(), String> {
     let plan = run::Plan {
         subjects,
         circumstances: circumstances(args),
-        asked_stacks: args.quick && args.capability.is_none(),
+        quick: args.quick && args.capability.is_none(),
         time: Duration::try_from_secs_f64(args.seconds.unwrap_or(usual))
             .map_err(|error| format!("--seconds: {error}"))?,
     };

@@ -21,8 +21,8 @@ pub(crate) struct Plan {
     pub(crate) subjects: Vec<(Subject, Vec<Way>)>,
     /// Capability, window in microseconds, sector in bytes.
     pub(crate) circumstances: Vec<(Capability, u64, u32)>,
-    /// Stacks are tried only on disks that ask for stable pages.
-    pub(crate) asked_stacks: bool,
+    /// Without the capability, only filesystems are tried, and only in ways that they can do something about.
+    pub(crate) quick: bool,
     /// For how long pages are changed.
     pub(crate) time: Duration,
 }
@@ -50,7 +50,7 @@ impl Plan {
     pub(crate) fn len(&self) -> usize {
         self.subjects
             .iter()
-            .map(|(subject, ways)| self.circumstances_of(subject).count() * ways.len())
+            .map(|(subject, ways)| self.combinations(subject, ways).count())
             .sum()
     }
 
@@ -67,27 +67,44 @@ impl Plan {
 
     /// The subject and the way of a cell, if it is one of this.
     pub(crate) fn find(&self, cell: &Cell) -> Option<(&Subject, Way)> {
-        let circumstance = (cell.capability, cell.window_us, cell.sector);
         let (subject, ways) = self
             .subjects
             .iter()
             .find(|(subject, _)| subject.name == cell.subject)?;
-        let way = ways.iter().find(|way| way.name() == cell.way)?;
-        self.circumstances_of(subject)
-            .any(|other| other == circumstance)
-            .then_some((subject, *way))
+        let combination = self.combinations(subject, ways).find(|combination| {
+            let Combination {
+                way,
+                capability,
+                window_us,
+                sector,
+            } = *combination;
+            (way.name(), capability, window_us, sector)
+                == (&*cell.way, cell.capability, cell.window_us, cell.sector)
+        })?;
+        Some((subject, combination.way))
     }
 
-    /// Those that it is tried in.
-    fn circumstances_of(
-        &self,
+    /// Those that it is tried in, in their order.
+    fn combinations<'a>(
+        &'a self,
         subject: &Subject,
-    ) -> impl Iterator<Item = (Capability, u64, u32)> + '_ {
-        let all = !(self.asked_stacks && subject.is_stack());
+        ways: &'a [Way],
+    ) -> impl Iterator<Item = Combination> + 'a {
+        let is_stack = subject.is_stack();
         self.circumstances
             .iter()
-            .copied()
-            .filter(move |(capability, _, _)| all || *capability == Capability::On)
+            .flat_map(move |&(capability, window_us, sector)| {
+                ways.iter().map(move |&way| Combination {
+                    way,
+                    capability,
+                    window_us,
+                    sector,
+                })
+            })
+            .filter(move |combination| {
+                let control = !is_stack && matches!(combination.way, Way::Write | Way::Mmap);
+                !self.quick || control || combination.capability == Capability::On
+            })
     }
 
     /// What the journal has of them. What was begun and has no end brought the machine down.
@@ -124,10 +141,10 @@ impl Plan {
         }
         for (subject, ways) in &self.subjects {
             let mut settings: Vec<Setting> = Vec::new();
-            for (capability, _, sector) in self.circumstances_of(subject) {
+            for combination in self.combinations(subject, ways) {
                 let setting = Setting {
-                    capability,
-                    sector,
+                    capability: combination.capability,
+                    sector: combination.sector,
                     pi: subject.disk.pi,
                     copy: true,
                 };
@@ -137,7 +154,11 @@ impl Plan {
             }
             for setting in settings {
                 let mut left = Vec::new();
-                for combination in self.combinations(ways, setting) {
+                let on_it = self.combinations(subject, ways).filter(|combination| {
+                    (combination.capability, combination.sector)
+                        == (setting.capability, setting.sector)
+                });
+                for combination in on_it {
                     let Combination {
                         way,
                         capability,
@@ -162,26 +183,6 @@ impl Plan {
             }
         }
         Ok(found)
-    }
-
-    fn combinations<'a>(
-        &'a self,
-        ways: &'a [Way],
-        setting: Setting,
-    ) -> impl Iterator<Item = Combination> + 'a {
-        self.circumstances
-            .iter()
-            .filter(move |(capability, _, sector)| {
-                (*capability, *sector) == (setting.capability, setting.sector)
-            })
-            .flat_map(|&(capability, window_us, sector)| {
-                ways.iter().map(move |&way| Combination {
-                    way,
-                    capability,
-                    window_us,
-                    sector,
-                })
-            })
     }
 
     /// What is left of a subject on disks of that kind.
