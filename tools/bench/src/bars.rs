@@ -70,3 +70,43 @@ pub(crate) fn print(report: &Report) -> Result<bool, String> {
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::print;
+    use crate::result::{
+        tests::{change, sample},
+        Run,
+    };
+
+    #[test]
+    fn equal_ones_are_good_enough() {
+        for row in ["wac A 64k", "wac A 64M", "append", "stream"] {
+            assert!(print(&sample(row)).unwrap(), "{row}");
+        }
+    }
+
+    #[test]
+    fn each_bar_can_be_missed() {
+        let misses = |row, target, f: fn(&mut Run)| {
+            let mut report = sample(row);
+            change(&mut report, target, |_, run| f(run));
+            !print(&report).unwrap()
+        };
+        assert!(misses("random", "auto", |run| run.throughput = 94.0));
+        assert!(misses("random", "wait", |run| run.throughput = 110.0));
+        assert!(misses("append", "auto", |run| run.stall = 1e6));
+        assert!(misses("wac B 64k", "auto", |run| run.stall = 1e6));
+        assert!(!misses("random", "auto", |run| run.stall = 1e6));
+        assert!(misses("stream", "auto", |run| run.copied = 0.02));
+        assert!(!misses("append", "auto", |run| run.copied = 0.02));
+        assert!(!misses("random", "ext4", |run| run.throughput = 1e3));
+    }
+
+    #[test]
+    fn what_has_no_rest_says_so() {
+        let mut report = sample("stream");
+        report.cells.retain(|cell| cell.target != "auto");
+        assert!(print(&report).unwrap_err().contains("no auto"));
+    }
+}

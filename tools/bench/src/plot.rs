@@ -12,8 +12,10 @@ use std::path::Path;
 
 const COLUMNS: usize = 3;
 const PANEL: (u32, u32) = (420, 260);
-const COLOURS: [RGBColor; 7] = [
+/// Of Okabe and Ito, who can be told apart by everybody.
+const COLOURS: [RGBColor; 8] = [
     RGBColor(0x99, 0x99, 0x99),
+    RGBColor(0x00, 0x00, 0x00),
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0x56, 0xb4, 0xe9),
@@ -64,7 +66,7 @@ fn panels(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Error>
             .x_label_formatter(&|ns| wac::latency::human_ns(*ns as u64))
             .x_desc("latency: median, p99, p99.9 (circles), longest")
             .draw()?;
-        for (index, (cell, colour)) in cells.iter().zip(COLOURS).enumerate() {
+        for (index, (cell, colour)) in cells.iter().zip(COLOURS.iter().cycle()).enumerate() {
             let run = cell.median();
             let at = index as f64 + 0.5;
             let ends = [run.p50, run.max].map(|ns| (ns.max(1e2), at));
@@ -77,4 +79,20 @@ fn panels(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Error>
     }
     area.present()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::result::tests::sample;
+
+    #[test]
+    fn everybody_is_in_the_picture() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.svg");
+        super::draw(&sample("stream"), &path).unwrap();
+        let svg = std::fs::read_to_string(path).unwrap();
+        // Two for each.
+        assert_eq!(svg.matches("<circle").count(), 16);
+        assert!(svg.contains("xfs"));
+    }
 }

@@ -208,3 +208,86 @@ impl Report {
         text
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Of one row, in which all are equal, three times.
+    pub(crate) fn sample(row: &str) -> Report {
+        let mut report = Report::new(Duration::from_secs(1), 3);
+        let targets = [
+            "off",
+            "off again",
+            "wait",
+            "snapshot",
+            "detached",
+            "auto",
+            "ext4",
+            "xfs",
+        ];
+        for need in [Need::No, Need::Yes] {
+            for target in targets {
+                for _ in 0..3 {
+                    let run = Run {
+                        throughput: 100.0,
+                        p50: 1e4,
+                        p99: 1e5,
+                        p999: 1e6,
+                        max: 1e7,
+                        ..Run::default()
+                    };
+                    report.add(need, row, target, run);
+                }
+            }
+        }
+        report
+    }
+
+    /// Changes the runs of one target on the device that needs stable pages.
+    pub(crate) fn change(report: &mut Report, target: &str, f: impl Fn(usize, &mut Run)) {
+        for cell in &mut report.cells {
+            if cell.device == Need::Yes.name() && cell.target == target {
+                cell.runs
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(n, run)| f(n, run));
+            }
+        }
+    }
+
+    #[test]
+    fn throughputs_are_compared_round_by_round() {
+        let mut report = sample("stream");
+        // Everybody was slow in the last round, and auto had a bad one.
+        for target in ["off", "auto"] {
+            change(&mut report, target, |n, run| {
+                run.throughput = [100.0, 80.0, 10.0][n]
+            });
+        }
+        change(&mut report, "auto", |n, run| {
+            run.throughput *= [1.1, 0.5, 1.2][n]
+        });
+        let ratio = |target| report.ratio(Need::Yes, "stream", target, "off").unwrap();
+        assert!((ratio("auto") - 1.1).abs() < 1e-9);
+        assert!((ratio("off") - 1.0).abs() < 1e-9);
+        assert!(report.ratio(Need::Yes, "stream", "ufs", "off").is_err());
+        assert!(report.table().contains("stable pages 2 ms"));
+    }
+
+    #[test]
+    fn a_stall_is_what_one_of_a_thousand_waited() {
+        let counters = |classes: &[(u64, u64)]| Counters {
+            wait_classes: classes.iter().copied().collect(),
+            ..Counters::default()
+        };
+        let before = counters(&[(1024, 7)]);
+        let after = counters(&[(1024, 9), (4096, 3), (8192, 1)]);
+        // One, four, and six waited at least that long.
+        assert_eq!(stall(1000, &before, &after), 8192);
+        assert_eq!(stall(2000, &before, &after), 4096);
+        assert_eq!(stall(5000, &before, &after), 1024);
+        assert_eq!(stall(7000, &before, &after), 0);
+        assert_eq!(stall(10, &before, &after), 8192);
+    }
+}
