@@ -80,3 +80,44 @@ pub(crate) fn print(report: &Report) -> bool {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a CRC of a MiB takes, in nanoseconds, and what moving it does: 1000 MiB/s.
+    const CRC: f64 = 1e6;
+
+    /// One that holds all bars, in MiB/s for reads of 1 MiB, one at a time, but for what is changed.
+    fn holds(device: &str, throughput: f64) -> bool {
+        let mut report = Report::new(100, 1);
+        report.guard_ns.push(CRC);
+        let row = fio::rows().into_iter().find(fio::Row::shows_costs);
+        let row = row.expect("there is one");
+        report.block_layer_ns.insert(row.name(), vec![CRC]);
+        for (name, usual) in [
+            (NONE, 1000.0),
+            // Another CRC, and three of which one is the block layer's.
+            (DIF, 500.0),
+            (DIX, 250.0),
+            (BRD, 1000.0),
+            (NULL_BLK, 900.0),
+            (SCSI_DEBUG, 90.0),
+        ] {
+            let mibs = if name == device { throughput } else { usual };
+            report.add(&row, name, mibs);
+        }
+        print(&report)
+    }
+
+    #[test]
+    fn each_bar_can_be_missed() {
+        assert!(holds("", 0.0));
+        assert!(!holds(BRD, 1010.0));
+        assert!(!holds(NULL_BLK, 1010.0));
+        // Less than five times, but what brd and a CRC would have.
+        assert!(holds(SCSI_DEBUG, 126.0));
+        assert!(!holds(DIF, 430.0));
+        assert!(!holds(DIX, 240.0));
+    }
+}
