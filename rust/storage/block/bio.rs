@@ -5,7 +5,7 @@
 //! The pages of a request belong to somebody else: the page cache, a process that does direct I/O.
 //! Their owner can write to them at any time, whatever the block layer is doing, and finding that out
 //! is what this project is about. So no reference to their bytes is ever formed; the only accesses
-//! are copies, made by the kernel's `memcpy()`, and each copy may be torn.
+//! are copies, made by C (`memcpy()`, `copy_page()`), and each copy may be torn.
 //!
 //! C headers: [`include/linux/bio.h`](srctree/include/linux/bio.h),
 //! [`include/linux/bvec.h`](srctree/include/linux/bvec.h),
