@@ -45,6 +45,21 @@ fn available() -> Result<f64, String> {
         .ok_or_else(|| "/proc/meminfo has no MemAvailable".to_owned())
 }
 
+/// Likewise, when that has come to rest: what is given back goes in the background.
+fn settled() -> Result<f64, String> {
+    const NEAR: f64 = 1048576.0;
+    let mut last = available()?;
+    for _ in 0..50 {
+        thread::sleep(Duration::from_millis(100));
+        let now = available()?;
+        if (now - last).abs() < NEAR {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Err("the memory that is free never stays the same".to_owned())
+}
+
 /// A device of a driver that has a directory in configfs.
 fn configured(driver: &str, name: &str, attributes: &[(&str, &str)]) -> Result<(), String> {
     let directory = PathBuf::from(format!("/sys/kernel/config/{driver}/{name}"));
@@ -71,11 +86,11 @@ fn memory_of(pi: &str) -> Result<f64, String> {
 
 fn memory_once(pi: &str) -> Result<f64, String> {
     const STORED: u64 = 256;
-    let before = available()?;
+    let before = settled()?;
     let size = STORED.to_string();
     configured("dif_blk", "bench-memory", &[("size", &size), ("pi", pi)])?;
     fill(Path::new("/dev/bench-memory"), STORED)?;
-    let bytes = before - available()?;
+    let bytes = before - settled()?;
     fs::remove_dir("/sys/kernel/config/dif_blk/bench-memory").map_err(|error| error.to_string())?;
     Ok(bytes / 1024.0 / STORED as f64)
 }
