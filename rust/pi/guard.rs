@@ -55,7 +55,7 @@ impl Guard {
     }
 }
 
-/// Mostly there is no metadata before the tuple, and a call is not for nothing.
+/// Mostly there is no metadata before the tuple, and a call isn't free.
 fn over<T: Default>(update: fn(T, &[u8]) -> T, data: &[u8], metadata: &[u8]) -> T {
     let sum = update(T::default(), data);
     if metadata.is_empty() {

@@ -31,10 +31,11 @@
 //! let mut block = [0x5a; 512];
 //! let mut metadata = [0; 8];
 //! profile.generate(&block, &mut metadata, 0, 2048);
-//! assert_eq!(profile.verify(&block, &metadata, Expected::new(2048)), Ok(Verified::Checked));
+//! let expected = Expected::new();
+//! assert_eq!(profile.verify(&block, &metadata, 2048, &expected), Ok(Verified::Checked));
 //!
 //! block[17] ^= 1;
-//! let wrong = profile.verify(&block, &metadata, Expected::new(2048));
+//! let wrong = profile.verify(&block, &metadata, 2048, &expected);
 //! assert!(matches!(wrong, Err(Mismatch::Guard { .. })));
 //! ```
 

@@ -138,8 +138,8 @@ impl Profile {
     }
 
     /// Checks one interval, whose bytes are `data`, against the tuple in its `metadata`: of what is
-    /// expected the guard, then the application tag, then the reference tag (not of type 3). A tuple that
-    /// says so is not checked at all, nor is one of type 0.
+    /// expected the guard, then the application tag, then the reference tag (not of type 3; its low bits, if
+    /// `ref_tag` has more than are stored). A tuple that says so is not checked at all, nor is one of type 0.
     ///
     /// # Errors
     ///
@@ -148,7 +148,8 @@ impl Profile {
         &self,
         data: &[u8],
         metadata: &[u8],
-        expected: Expected,
+        ref_tag: u64,
+        expected: &Expected,
     ) -> Result<Verified, Mismatch> {
         if self.kind == Type::Zero {
             return Ok(Verified::Unchecked);
@@ -177,16 +178,15 @@ impl Profile {
                 mask: expected.app_tag_mask,
             });
         }
-        match expected.ref_tag.map(|ref_tag| format.ref_tag(ref_tag)) {
-            Some(ref_tag) if self.kind != Type::Three && tuple.ref_tag != ref_tag => {
-                Err(Mismatch::RefTag {
-                    format,
-                    expected: ref_tag,
-                    found: tuple.ref_tag,
-                })
-            }
-            _ => Ok(Verified::Checked),
+        let ref_tag = format.ref_tag(ref_tag);
+        if expected.ref_tag && self.kind != Type::Three && tuple.ref_tag != ref_tag {
+            return Err(Mismatch::RefTag {
+                format,
+                expected: ref_tag,
+                found: tuple.ref_tag,
+            });
         }
+        Ok(Verified::Checked)
     }
 }
 
@@ -199,23 +199,28 @@ pub enum Verified {
     Unchecked,
 }
 
-/// What is expected of a tuple.
+/// What is expected of tuples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     guard: bool,
-    ref_tag: Option<u64>,
+    ref_tag: bool,
     app_tag: u16,
     /// The bits of it that are compared: none if it may be any.
     app_tag_mask: u16,
 }
 
+impl Default for Expected {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Expected {
-    /// The data's guard, this reference tag (of no meaning for type 3; its low bits, if it has more than
-    /// are stored), any application tag.
-    pub const fn new(ref_tag: u64) -> Self {
+    /// The data's guard, the reference tag that the interval should have, any application tag.
+    pub const fn new() -> Self {
         Self {
             guard: true,
-            ref_tag: Some(ref_tag),
+            ref_tag: true,
             app_tag: 0,
             app_tag_mask: 0,
         }
@@ -246,7 +251,7 @@ impl Expected {
     /// Whatever reference tag. C: no `BIP_CHECK_REFTAG`.
     pub const fn any_ref_tag(self) -> Self {
         Self {
-            ref_tag: None,
+            ref_tag: false,
             ..self
         }
     }

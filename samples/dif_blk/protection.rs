@@ -217,9 +217,9 @@ impl Protection {
         }
     }
 
-    /// What is expected of the tuple of interval `number`; `checks` is what a request asks for.
-    fn expected(&self, number: u64, checks: Option<Checks>) -> Expected {
-        let expected = Expected::new(self.profile.kind().ref_tag(0, number));
+    /// What is expected of tuples; `checks` is what a request asks for.
+    pub(crate) fn expected(&self, checks: Option<Checks>) -> Expected {
+        let expected = Expected::new();
         match (self.mode, checks) {
             (Mode::Dix, Some(checks)) => {
                 let expected = match checks.app_tag {
@@ -249,10 +249,10 @@ impl Protection {
         number: u64,
         data: &[u8],
         metadata: &[u8],
-        checks: Option<Checks>,
+        expected: &Expected,
     ) -> Result<Verified, Mismatch> {
-        self.profile
-            .verify(data, metadata, self.expected(number, checks))
+        let ref_tag = self.profile.kind().ref_tag(0, number);
+        self.profile.verify(data, metadata, ref_tag, expected)
     }
 
     /// The bytes of metadata that a part of the tuple is.

@@ -20,6 +20,7 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
     let (sector, bytes, checks) = (rq.sector(), rq.bytes(), rq.integrity());
     let protection = device.protection();
     let (interval, size) = (protection.interval, protection.metadata_size());
+    let expected = protection.expected(checks);
     let mut status = Status::Ok;
     let mut verified = 0;
     let Some((mut sink, mut metadata_sink)) = rq.sinks() else {
@@ -40,7 +41,7 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
                 .zip(intervals)
                 .zip(stored.metadata.chunks_exact(size))
             {
-                let result = protection.verify(number, data, metadata, checks);
+                let result = protection.verify(number, data, metadata, &expected);
                 if !matches!(result, Ok(Verified::Unchecked)) {
                     verified += 1;
                 }

@@ -23,10 +23,10 @@ use kernel::{
     prelude::*,
     time::{ClockSource, Delta, Instant, Monotonic},
 };
-use pi::Part;
+use pi::{Expected, Part};
 use storage::{
     block::{
-        bio::{Checks, Source},
+        bio::Source,
         mq::Busy,
         request::{Command, IdleRequest, Request},
         status::Status,
@@ -35,7 +35,7 @@ use storage::{
     task::Task,
 };
 
-/// A write as it was when it was submitted. Boxed, since every request has room for one, and few need it.
+/// A write as it was when it was submitted. In a box: a request that needs none shouldn't have room for one.
 pub(crate) struct Submitted {
     at: Instant<Monotonic>,
     /// The data, if it is kept.
@@ -134,6 +134,7 @@ impl Submitted {
         if let Some(copy) = &mut self.copy {
             source.append(copy, rq.bytes())?;
         }
+        let expected = protection.expected(checks);
         let mut number = interval.at(rq.sector());
         let mut status = Status::Ok;
         for (n, metadata) in self.metadata.chunks_exact_mut(size.max(1)).enumerate() {
@@ -147,7 +148,7 @@ impl Submitted {
             };
             if !comes {
                 protection.generate(number, data, metadata);
-            } else if !is_right(device, checks, number, data, metadata) {
+            } else if !is_right(device, &expected, number, data, metadata) {
                 status = Status::Protection;
             }
             if let Some(guard) = self.guards.get_mut(n) {
@@ -356,12 +357,12 @@ impl Submitted {
 /// Whether the metadata that a request brought goes with its data. If not, it is counted and logged.
 fn is_right(
     device: &Device,
-    checks: Option<Checks>,
+    expected: &Expected,
     number: u64,
     data: &[u8],
     metadata: &[u8],
 ) -> bool {
-    let Err(mismatch) = device.protection().verify(number, data, metadata, checks) else {
+    let Err(mismatch) = device.protection().verify(number, data, metadata, expected) else {
         return true;
     };
     device.counters().write_mismatches.add(1);
