@@ -2,7 +2,7 @@
 #include <linux/bio.h>
 #include <linux/bio-integrity.h>
 #include <linux/highmem.h>
-#include <linux/kasan-checks.h>
+#include <linux/instrumented.h>
 
 #include "helpers.h"
 
@@ -43,7 +43,7 @@ STORAGE_HELPER(void, storage_bvec_iter_advance, const struct bio_vec *bvecs,
 	bvec_iter_advance(bvecs, iter, bytes);
 }
 
-/* A macro: what lies within one page of what @iter points to, which is not the end. */
+/* What lies within one page of what @iter points to, which is not the end. */
 STORAGE_HELPER(struct bio_vec, storage_bvec_iter_bvec, const struct bio_vec *bvecs,
 	       struct bvec_iter iter)
 {
@@ -51,15 +51,15 @@ STORAGE_HELPER(struct bio_vec, storage_bvec_iter_bvec, const struct bio_vec *bve
 }
 
 /*
- * memcpy(), but whole pages as the processor does them best. copy_page() isn't seen
- * by KASAN.
+ * memcpy(), but whole pages as the processor does them best. Sanitizers don't see
+ * copy_page().
  */
 static void copy_within_page(void *to, const void *from, size_t len)
 {
 	if (len == PAGE_SIZE && PAGE_ALIGNED(to) && PAGE_ALIGNED(from)) {
-		kasan_check_read(from, PAGE_SIZE);
-		kasan_check_write(to, PAGE_SIZE);
+		instrument_memcpy_before(to, from, PAGE_SIZE);
 		copy_page(to, (void *)from);
+		instrument_memcpy_after(to, from, PAGE_SIZE, 0);
 	} else {
 		memcpy(to, from, len);
 	}

@@ -187,7 +187,7 @@ impl Store {
     }
 
     /// The part of `bytes` from `sector` on that is in the piece `index`.
-    #[inline]
+    #[inline(always)]
     fn part(&self, index: usize, sector: u64, bytes: usize) -> Part {
         let start = (sector << SECTOR_SHIFT) as usize;
         let base = index * PIECE;

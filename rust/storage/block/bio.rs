@@ -205,8 +205,8 @@ pub(super) enum Payload {
 ///
 /// # Invariants
 ///
-/// `bio` is null or a bio of a request that the driver owns for `'a`; `iter` is a position in `bvecs`, which
-/// are those of its payload.
+/// `bio` is null or a bio of a request that the driver owns for `'a`. `iter.bi_size` is 0 if it is null or has no
+/// such payload; otherwise `iter` is a position in `bvecs`, which are those of its payload.
 pub(super) struct Cursor<'a> {
     payload: Payload,
     bio: *mut bindings::bio,
@@ -232,12 +232,14 @@ impl<'a> Cursor<'a> {
             iter: pin_init::zeroed(),
             _request: PhantomData,
         };
-        // INVARIANT: The driver owns the bios for as long as it owns the request.
         cursor.enter(bio);
         cursor
     }
 
+    /// Goes to the start of a bio of the request, or, with null, to the end of all. Nothing is left of the one before.
     fn enter(&mut self, bio: *mut bindings::bio) {
+        // INVARIANT: The driver owns the bios for as long as it owns the request. Without one `bi_size` stays 0; what
+        // has no payload gets an empty iterator.
         self.bio = bio;
         if bio.is_null() {
             return;
@@ -263,38 +265,36 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// How many bytes the bio still has that the position is in; none only at the end of all.
-    fn left(&mut self) -> usize {
+    /// How many of the next `max` bytes are in one bio, to which it moves on; `None` at the end of all.
+    fn settle(&mut self, max: usize) -> Option<c_uint> {
         while !self.bio.is_null() && self.iter.bi_size == 0 {
             // SAFETY: `bio` is live by the type's invariant; the list belongs to the request.
             let next = unsafe { (*self.bio).bi_next };
             self.enter(next);
         }
-        self.iter.bi_size as usize
+        match self.iter.bi_size {
+            0 => None,
+            left => Some(max.min(left as usize) as c_uint),
+        }
     }
 
     /// Passes over `bytes`. False if there are fewer.
     fn skip(&mut self, mut bytes: usize) -> bool {
         while bytes > 0 {
-            let now = bytes.min(self.left());
-            if now == 0 {
+            let Some(now) = self.settle(bytes) else {
                 return false;
-            }
-            // SAFETY: `iter` is a position in `bvecs` by the type's invariant, with so many bytes left.
-            unsafe {
-                bindings::storage_bvec_iter_advance(self.bvecs, &mut self.iter, now as c_uint)
             };
-            bytes -= now;
+            // SAFETY: `iter` is a position in `bvecs` by the type's invariant, with at least so many bytes left.
+            unsafe { bindings::storage_bvec_iter_advance(self.bvecs, &mut self.iter, now) };
+            bytes -= now as usize;
         }
         true
     }
 
     /// Where the next byte is; `None` at the end.
     fn place(&mut self) -> Option<Place<'a>> {
-        if self.left() == 0 {
-            return None;
-        }
-        // SAFETY: `iter` is a position in `bvecs` that is not the end.
+        self.settle(1)?;
+        // SAFETY: `iter` is a position in `bvecs` by the type's invariant, and a byte is left.
         let bvec = unsafe { bindings::storage_bvec_iter_bvec(self.bvecs, self.iter) };
         // INVARIANT: `bvec_iter_bvec()` gives the page, and the offset in it.
         Some(Place {
@@ -336,11 +336,8 @@ impl<'a> Source<'a> {
     fn copy(&mut self, dst: &mut [MaybeUninit<u8>]) -> Result {
         let mut rest = dst;
         while !rest.is_empty() {
-            let now = rest.len().min(self.0.left());
-            if now == 0 {
-                return Err(EIO);
-            }
-            let (to, after) = rest.split_at_mut_checked(now).ok_or(EIO)?;
+            let now = self.0.settle(rest.len()).ok_or(EIO)?;
+            let (to, after) = rest.split_at_mut_checked(now as usize).ok_or(EIO)?;
             // SAFETY: `iter` is a position in `bvecs` by the type's invariant, with so many bytes left, all in
             // live pages. `to` is as long, and ours alone: they don't overlap. The bytes are read by C code and
             // may be any.
@@ -349,7 +346,7 @@ impl<'a> Source<'a> {
                     to.as_mut_ptr().cast(),
                     self.0.bvecs,
                     &mut self.0.iter,
-                    now as c_uint,
+                    now,
                 )
             };
             rest = after;
@@ -378,11 +375,8 @@ impl<'a> Sink<'a> {
     pub fn write(&mut self, src: &[u8]) -> Result {
         let mut rest = src;
         while !rest.is_empty() {
-            let now = rest.len().min(self.0.left());
-            if now == 0 {
-                return Err(EIO);
-            }
-            let (from, after) = rest.split_at_checked(now).ok_or(EIO)?;
+            let now = self.0.settle(rest.len()).ok_or(EIO)?;
+            let (from, after) = rest.split_at_checked(now as usize).ok_or(EIO)?;
             // SAFETY: `iter` is a position in `bvecs` by the invariant of `Cursor`, with so many bytes left, all in
             // live pages that may be written to, by that of the type. `from` is as long, and only read; they don't
             // overlap: nobody submits kernel memory that is borrowed here. The bytes are written by C code, whoever
@@ -392,7 +386,7 @@ impl<'a> Sink<'a> {
                     self.0.bvecs,
                     &mut self.0.iter,
                     from.as_ptr().cast(),
-                    now as c_uint,
+                    now,
                 )
             };
             rest = after;
@@ -436,7 +430,11 @@ pub(super) unsafe fn checks(bio: *mut bindings::bio) -> Option<Checks> {
 
 /// Whose the byte is that is `index` further than the cursor, and what its page is like now.
 pub(super) fn origin(mut cursor: Cursor<'_>, index: usize) -> (Origin, PageState) {
-    let place = cursor.skip(index).then(|| cursor.place()).flatten();
+    let place = if cursor.skip(index) {
+        cursor.place()
+    } else {
+        None
+    };
     let Some(place) = place else {
         return (Origin::None, PageState::default());
     };

@@ -261,9 +261,12 @@ impl<T: Operations> Request<T> {
     /// Where to put the data of a read, and the metadata that goes with it, if any does (see
     /// [`integrity_source`](Self::integrity_source)); `None` for anything else.
     pub fn sinks(&mut self) -> Option<(Sink<'_>, Sink<'_>)> {
+        if self.op() != Op::Read {
+            return None;
+        }
+        let (data, integrity) = (self.cursor(Payload::Data), self.cursor(Payload::Integrity));
         // SAFETY: It is a read.
-        let sink = |payload| unsafe { Sink::new(self.cursor(payload)) };
-        (self.op() == Op::Read).then(|| (sink(Payload::Data), sink(Payload::Integrity)))
+        Some(unsafe { (Sink::new(data), Sink::new(integrity)) })
     }
 
     /// The metadata of a write, as it is now, where there is some ([`Command::integrity`]); nothing at all
