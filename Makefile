@@ -178,13 +178,16 @@ fsx: modules ## random operations on stablefs, ten minutes for each strategy (SE
 
 .PHONY: bench-strategies
 bench-strategies: modules tools ## what keeping pages stable costs: a table, JSON and a picture (ARGS=)
-	@mkdir -p build/bench
+	@mkdir -p build/bench && rm -f build/bench/strategies.*
 	@status=0; \
-	$(RUN) --icount --mem 4096M --timeout 7200 --out build/bench --log build/bench/kernel.log -- \
+	$(RUN) --icount --mem 4096M --timeout 36000 --out build/bench --log build/bench/kernel.log -- \
 		bench-strategies run --json /out/strategies.json $(ARGS) || status=$$?; \
-	$(ENV) exec -- "$$($(ENV) path target)/release/bench-strategies" plot build/bench/strategies.json \
-		build/bench/strategies.svg && \
-	echo 'build/bench/strategies.json, build/bench/strategies.svg' && exit $$status
+	if [ -f build/bench/strategies.json ]; then \
+		$(ENV) exec -- "$$($(ENV) path target)/release/bench-strategies" plot \
+			build/bench/strategies.json build/bench/strategies.svg && \
+		echo 'build/bench/strategies.json, build/bench/strategies.svg' || status=1; \
+	fi; \
+	exit $$status
 
 .PHONY: bench-device
 bench-device: modules tools ## dif_blk beside brd, null_blk and scsi_debug: a table and JSON (ARGS=)

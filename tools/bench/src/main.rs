@@ -24,7 +24,7 @@ mod setup;
 use clap::{Parser, Subcommand};
 use result::{Report, Run};
 use setup::{Need, Target};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -95,8 +95,7 @@ fn done(command: Command) -> Result<bool, String> {
             rows,
             json,
         } => {
-            let report = measure(Duration::from_secs(seconds), runs, &rows)?;
-            bench_lib::result::write(&json, &report)?;
+            let report = measure(Duration::from_secs(seconds), runs, &rows, &json)?;
             print!("{}", report.table());
             bars::print(&report)
         }
@@ -121,8 +120,9 @@ fn done(command: Command) -> Result<bool, String> {
     }
 }
 
-/// All of it: on a device that doesn't need stable pages, and on one that does.
-fn measure(time: Duration, runs: u32, prefix: &str) -> Result<Report, String> {
+/// All of it: on a device that doesn't need stable pages, and on one that does. After each round, `json` has what
+/// there is.
+fn measure(time: Duration, runs: u32, prefix: &str, json: &Path) -> Result<Report, String> {
     let rows: Vec<load::Row> = load::ROWS
         .into_iter()
         .filter(|row| row.name.starts_with(prefix))
@@ -130,19 +130,19 @@ fn measure(time: Duration, runs: u32, prefix: &str) -> Result<Report, String> {
     if rows.is_empty() {
         return Err(format!("no row begins with '{prefix}'"));
     }
-    let mut report = Report::new(time, runs);
-    for need in [Need::No, Need::Yes] {
-        let device = setup::Device::load(need)?;
-        let targets = Target::all(&device)?;
-        for round in 0..runs {
+    let mut report = Report::new(time);
+    for round in 0..runs {
+        for need in [Need::No, Need::Yes] {
+            let device = setup::Device::load(need)?;
+            let targets = Target::all(&device)?;
             for row in &rows {
                 // Each round begins with another one: nobody always comes first.
                 for index in 0..targets.len() {
                     let target = &targets[(index + round as usize) % targets.len()];
                     eprintln!(
-                        "{} round {}: {}: {}",
-                        need.name(),
+                        "round {}: {}: {}: {}",
                         round + 1,
+                        need.name(),
                         row.name,
                         target.name
                     );
@@ -158,9 +158,12 @@ fn measure(time: Duration, runs: u32, prefix: &str) -> Result<Report, String> {
                     );
                 }
             }
+            drop(targets);
+            device.unload()?;
         }
-        drop(targets);
-        device.unload()?;
+        // Whatever ends the next one, there is that.
+        report.runs = round + 1;
+        bench_lib::result::write(json, &report)?;
     }
     Ok(report)
 }

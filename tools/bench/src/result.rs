@@ -96,16 +96,17 @@ pub(crate) struct Report {
     /// `uname -r`
     kernel: String,
     seconds: u64,
-    runs: u32,
+    /// How many of each kind.
+    pub(crate) runs: u32,
     pub(crate) cells: Vec<Cell>,
 }
 
 impl Report {
-    pub(crate) fn new(time: Duration, runs: u32) -> Self {
+    pub(crate) fn new(time: Duration) -> Self {
         Self {
             kernel: system::kernel(),
             seconds: time.as_secs(),
-            runs,
+            runs: 0,
             cells: Vec::new(),
         }
     }
@@ -215,7 +216,7 @@ pub(crate) mod tests {
 
     /// Of one row, in which all are equal, three times.
     pub(crate) fn sample(row: &str) -> Report {
-        let mut report = Report::new(Duration::from_secs(1), 3);
+        let mut report = Report::new(Duration::from_secs(1));
         let targets = [
             "off",
             "off again",
