@@ -93,6 +93,8 @@ struct Group<'a> {
     subject: &'a Subject,
     capability: Capability,
     sector: u32,
+    /// The device on top is known not to ask for stable pages.
+    asks_not: bool,
     cells: Vec<Again>,
 }
 
@@ -102,7 +104,8 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
     for (index, cell) in found.cells.iter().enumerate() {
         let (name, capability, sector) = (&cell.subject, cell.capability, cell.sector);
         // Where nobody above knows of the capability, it is no control.
-        let again = capability == Capability::On || found.propagates.get(name) == Some(&false);
+        let asks_not = found.propagates.get(name) == Some(&false);
+        let again = capability == Capability::On || asks_not;
         if !again || !is_open(cell) {
             continue;
         }
@@ -115,6 +118,7 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
                 subject,
                 capability,
                 sector,
+                asks_not,
                 cells: Vec::new(),
             });
         group.cells.push(Again {
@@ -133,7 +137,7 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
 
 impl Group<'_> {
     /// With tuples that the block layer makes. If these keep pages stable, since they ask for it all the way up: with
-    /// a device on top that asks for it, where that is stable.
+    /// a device on top that asks for it, where that is stable, if it didn't before.
     fn run(&mut self, plan: &Plan) -> Result<(), String> {
         let tuples = Trial {
             up: &self.subject.up,
@@ -144,7 +148,7 @@ impl Group<'_> {
             shows: guards_differ,
         };
         tuples.run(self)?;
-        if let Some(up) = self.subject.asking() {
+        if let Some(up) = self.subject.asking().filter(|_| self.asks_not) {
             let asking = Trial {
                 up: &up,
                 pi: self.subject.disk.pi,
