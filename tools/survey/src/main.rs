@@ -99,8 +99,8 @@ struct RunArgs {
     /// Only this subject, or only this way of it; may be there several times
     #[arg(long, value_name = "SUBJECT[:WAY]")]
     only: Vec<String>,
-    /// A few minutes: one window, one sector, less time, and on disks that don't ask for stable pages only write()
-    /// and mmap on filesystems
+    /// A few minutes: one window, one sector, less time, stacks under one subject each, and on disks that don't ask
+    /// for stable pages only write() and mmap on filesystems
     #[arg(long)]
     quick: bool,
     /// Only with disks that ask for stable pages, or only with such that don't
@@ -221,7 +221,7 @@ fn chosen(args: &RunArgs) -> Result<Vec<(Subject, Vec<Way>)>, String> {
     }
     let of = |subject: Subject| {
         let ways = if wanted.is_empty() {
-            all.clone()
+            (!args.quick || !subject.again).then(|| all.clone())?
         } else {
             let wanted = wanted.get(&*subject.name)?;
             // In their order, each once.

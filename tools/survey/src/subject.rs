@@ -40,6 +40,9 @@ pub(crate) struct Subject {
     /// Of a stack that is no more than a device: the subjects that are made on it. Each is one then.
     #[serde(default)]
     under: Vec<String>,
+    /// The stack is under another subject, too, which comes later in [`under`](Self::under).
+    #[serde(skip)]
+    pub(crate) again: bool,
     /// What has no file to write to: the device is.
     #[serde(default)]
     pub(crate) raw: bool,
@@ -123,15 +126,19 @@ impl Subject {
             if subject.under.is_empty() {
                 all.push(subject.clone());
             }
-            for name in &subject.under {
+            for (index, name) in subject.under.iter().enumerate() {
                 let upper = read.iter().find(|other| other.name == *name);
                 let upper = upper.filter(|upper| upper.under.is_empty() && upper.disks == 1);
-                all.push(subject.with(upper.ok_or_else(|| {
+                let upper = upper.ok_or_else(|| {
                     format!(
                         "{}: under = '{name}' is no subject of one disk",
                         subject.name
                     )
-                })?));
+                })?;
+                all.push(Self {
+                    again: index + 1 < subject.under.len(),
+                    ..subject.with(upper)
+                });
             }
         }
         Ok(all)
