@@ -334,9 +334,8 @@ impl Submitted {
             let kept = torn.map_or(new.len(), |end| {
                 end.saturating_sub(n * interval.bytes()).min(new.len())
             });
-            for (to, from) in data.iter_mut().zip(new.iter().take(kept)) {
-                *to = *from;
-            }
+            let to = data.get_mut(..kept).ok_or(EIO)?;
+            to.copy_from_slice(new.get(..kept).ok_or(EIO)?);
             if kept < new.len() {
                 if kept == 0 {
                     skip(at);
