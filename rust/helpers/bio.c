@@ -69,33 +69,35 @@ static void copy_within_page(void *to, const void *from, size_t len)
 STORAGE_HELPER(void, storage_memcpy_from_bvecs, char *to, const struct bio_vec *bvecs,
 	       struct bvec_iter *iter, unsigned int len)
 {
-	while (len) {
-		struct bio_vec bv = bvec_iter_bvec(bvecs, *iter);
-		unsigned int n = min(len, bv.bv_len);
+	unsigned int rest = iter->bi_size - len;
+	struct bio_vec bv;
+
+	iter->bi_size = len;
+	for_each_bvec(bv, bvecs, *iter, *iter) {
 		void *from = bvec_kmap_local(&bv);
 
-		copy_within_page(to, from, n);
+		copy_within_page(to, from, bv.bv_len);
 		kunmap_local(from);
-		bvec_iter_advance_single(bvecs, iter, n);
-		to += n;
-		len -= n;
+		to += bv.bv_len;
 	}
+	iter->bi_size = rest;
 }
 
 /* Likewise, the other way round. */
 STORAGE_HELPER(void, storage_memcpy_to_bvecs, const struct bio_vec *bvecs, struct bvec_iter *iter,
 	       const char *from, unsigned int len)
 {
-	while (len) {
-		struct bio_vec bv = bvec_iter_bvec(bvecs, *iter);
-		unsigned int n = min(len, bv.bv_len);
+	unsigned int rest = iter->bi_size - len;
+	struct bio_vec bv;
+
+	iter->bi_size = len;
+	for_each_bvec(bv, bvecs, *iter, *iter) {
 		void *to = bvec_kmap_local(&bv);
 
-		copy_within_page(to, from, n);
+		copy_within_page(to, from, bv.bv_len);
 		flush_dcache_page(bv.bv_page);
 		kunmap_local(to);
-		bvec_iter_advance_single(bvecs, iter, n);
-		from += n;
-		len -= n;
+		from += bv.bv_len;
 	}
+	iter->bi_size = rest;
 }
