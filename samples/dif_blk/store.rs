@@ -187,6 +187,7 @@ impl Store {
     }
 
     /// The part of `bytes` from `sector` on that is in the piece `index`.
+    // For each page of a request: a call, and a result in memory, cost more than what it does.
     #[inline(always)]
     fn part(&self, index: usize, sector: u64, bytes: usize) -> Part {
         let start = (sector << SECTOR_SHIFT) as usize;
@@ -343,7 +344,6 @@ impl Store {
     }
 
     /// Makes sure that there is memory for a piece.
-    #[inline]
     fn make(&self, pieces: &mut Pieces, piece: usize) -> Result {
         let place = pieces.data.get_mut(piece).ok_or(EIO)?;
         if place.is_some() {
