@@ -83,7 +83,32 @@ STORAGE_HELPER(void, storage_memcpy_from_bvecs, char *to, const struct bio_vec *
 	iter->bi_size = rest;
 }
 
-/* Likewise, the other way round. */
+/*
+ * Whether the @len bytes that @iter points to, which are there, are those at @bytes. If
+ * so, it then points behind them.
+ */
+STORAGE_HELPER(bool, storage_bvecs_match, const struct bio_vec *bvecs, struct bvec_iter *iter,
+	       const char *bytes, unsigned int len)
+{
+	struct bvec_iter end = *iter;
+	struct bio_vec bv;
+
+	end.bi_size = len;
+	for_each_bvec(bv, bvecs, end, end) {
+		void *page = bvec_kmap_local(&bv);
+		bool differs = memcmp(page, bytes, bv.bv_len);
+
+		kunmap_local(page);
+		if (differs)
+			return false;
+		bytes += bv.bv_len;
+	}
+	end.bi_size = iter->bi_size - len;
+	*iter = end;
+	return true;
+}
+
+/* As storage_memcpy_from_bvecs(), the other way round. */
 STORAGE_HELPER(void, storage_memcpy_to_bvecs, const struct bio_vec *bvecs, struct bvec_iter *iter,
 	       const char *from, unsigned int len)
 {

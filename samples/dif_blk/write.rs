@@ -23,7 +23,7 @@ use kernel::{
     prelude::*,
     time::{ClockSource, Delta, Instant, Monotonic},
 };
-use pi::{Expected, Part};
+use pi::{Expected, Part, Verified};
 use storage::{
     block::{
         bio::Source,
@@ -146,13 +146,22 @@ impl Submitted {
                     room
                 }
             };
-            if !comes {
+            let summed = if comes {
+                let verified = verify(device, &expected, number, data, metadata);
+                if verified.is_none() {
+                    status = Status::Protection;
+                }
+                verified == Some(Verified::Checked) && checks.is_some_and(|checks| checks.guard)
+            } else {
                 protection.generate(number, data, metadata);
-            } else if !is_right(device, &expected, number, data, metadata) {
-                status = Status::Protection;
-            }
+                true
+            };
             if let Some(guard) = self.guards.get_mut(n) {
-                *guard = protection.guard_of(data, metadata);
+                *guard = if summed {
+                    protection.guard(metadata)
+                } else {
+                    protection.guard_of(data, metadata)
+                };
             }
             number += 1;
         }
@@ -259,6 +268,11 @@ impl Submitted {
             return Ok(());
         }
         let mut live = rq.source().ok_or(EIO)?;
+        if let Some(copy) = &self.copy {
+            if !self.changed.contains(&true) && live.matches(copy)? {
+                return Ok(());
+            }
+        }
         let mut memory = core::mem::take(&mut self.now);
         let now = memory
             .get_mut(..device.protection().interval.bytes())
@@ -308,13 +322,17 @@ impl Submitted {
             Effect::Torn(bytes) => Some(bytes),
             _ => None,
         };
-        if let (Some(copy), false, None) = (&self.copy, self.has_window(), torn) {
+        if let (Some(copy), None) = (&self.copy, torn) {
             let start = n * interval.bytes();
             let was = copy.get(start..start + run.data.len()).ok_or(EIO)?;
-            let metadata = self.metadata.get(n * size..(n + count) * size).ok_or(EIO)?;
-            run.data.copy_from_slice(was);
-            run.metadata.copy_from_slice(metadata);
-            return Ok(());
+            let changed = self.changed.get(n..n + count).ok_or(EIO)?;
+            // Mostly nothing has changed: then all of the run is looked at, and moved, at once.
+            if !self.has_window() || (!changed.contains(&true) && live.matches(was)?) {
+                let metadata = self.metadata.get(n * size..(n + count) * size).ok_or(EIO)?;
+                run.data.copy_from_slice(was);
+                run.metadata.copy_from_slice(metadata);
+                return Ok(());
+            }
         }
         let mut memory = core::mem::take(&mut self.now);
         let now = memory.get_mut(..interval.bytes()).ok_or(EIO)?;
@@ -353,16 +371,17 @@ impl Submitted {
     }
 }
 
-/// Whether the metadata that a request brought goes with its data. If not, it is counted and logged.
-fn is_right(
+/// Checks the metadata that a request brought. If it is wrong, that is counted and logged.
+fn verify(
     device: &Device,
     expected: &Expected,
     number: u64,
     data: &[u8],
     metadata: &[u8],
-) -> bool {
-    let Err(mismatch) = device.protection().verify(number, data, metadata, expected) else {
-        return true;
+) -> Option<Verified> {
+    let mismatch = match device.protection().verify(number, data, metadata, expected) {
+        Ok(verified) => return Some(verified),
+        Err(mismatch) => mismatch,
     };
     device.counters().write_mismatches.add(1);
     if device.log.allow() {
@@ -372,7 +391,7 @@ fn is_right(
             format_args!("{mismatch}")
         );
     }
-    false
+    None
 }
 
 /// Takes a write on, and begins its window if there is one.

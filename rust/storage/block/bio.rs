@@ -5,7 +5,7 @@
 //! The pages of a request belong to somebody else: the page cache, a process that does direct I/O.
 //! Their owner can write to them at any time, whatever the block layer is doing, and finding that out
 //! is what this project is about. So no reference to their bytes is ever formed; the only accesses
-//! are copies, made by C (`memcpy()`, `copy_page()`), and each copy may be torn.
+//! are made by C: copies (`memcpy()`, `copy_page()`), each of which may be torn, and comparisons (`memcmp()`).
 //!
 //! C headers: [`include/linux/bio.h`](srctree/include/linux/bio.h),
 //! [`include/linux/bvec.h`](srctree/include/linux/bvec.h),
@@ -207,6 +207,7 @@ pub(super) enum Payload {
 ///
 /// `bio` is null or a bio of a request that the driver owns for `'a`. `iter.bi_size` is 0 if it is null or has no
 /// such payload; otherwise `iter` is a position in `bvecs`, which are those of its payload.
+#[derive(Clone)]
 pub(super) struct Cursor<'a> {
     payload: Payload,
     bio: *mut bindings::bio,
@@ -331,6 +332,28 @@ impl<'a> Source<'a> {
         // SAFETY: They were copied, and there was room.
         unsafe { dst.inc_len(len) };
         Ok(())
+    }
+
+    /// Whether the next bytes are these, each at some moment of the call. If so, it passes over them, else over none.
+    /// `EIO` if the request has fewer.
+    pub fn matches(&mut self, bytes: &[u8]) -> Result<bool> {
+        let mut end = self.0.clone();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let now = end.settle(rest.len()).ok_or(EIO)?;
+            let (with, after) = rest.split_at_checked(now as usize).ok_or(EIO)?;
+            // SAFETY: `iter` is a position in `bvecs` by the type's invariant, with so many bytes left, all in
+            // live pages; `with` is as long. C code reads both, and whatever it finds it returns a `bool`.
+            let same = unsafe {
+                bindings::storage_bvecs_match(end.bvecs, &mut end.iter, with.as_ptr().cast(), now)
+            };
+            if !same {
+                return Ok(false);
+            }
+            rest = after;
+        }
+        self.0 = end;
+        Ok(true)
     }
 
     fn copy(&mut self, dst: &mut [MaybeUninit<u8>]) -> Result {
