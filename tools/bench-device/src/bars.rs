@@ -3,7 +3,7 @@
 //! What is expected of dif_blk.
 
 use crate::{
-    device::{BRD, DIF, DIX, NONE, NULL_BLK, SCSI_DEBUG},
+    device::{BRD, COPY, DIF, DIX, NONE, NULL_BLK, SCSI_DEBUG, WINDOW},
     fio,
     result::Report,
 };
@@ -76,6 +76,16 @@ pub(crate) fn print(report: &Report) -> bool {
                      without that at most 2"
                 ),
             );
+            // The bytes are moved once more than without a window, and summed or compared once more.
+            for (device, most) in [(WINDOW, 5.0), (COPY, 4.0)] {
+                if row.write {
+                    let window = cost(device);
+                    say(
+                        window <= most,
+                        format!("{name}: {device} costs {window:.2} of one CRC, at most {most}"),
+                    );
+                }
+            }
         }
     }
     all
@@ -88,11 +98,12 @@ mod tests {
     /// What a CRC of a MiB takes, in nanoseconds, and what moving it does: 1000 MiB/s.
     const CRC: f64 = 1e6;
 
-    /// One that holds all bars, in MiB/s for reads of 1 MiB, one at a time, but for what is changed.
+    /// One that holds all bars, in MiB/s for writes of 1 MiB, one at a time, but for what is changed.
     fn holds(device: &str, throughput: f64) -> bool {
         let mut report = Report::new(100, 1);
         report.guard_ns.push(CRC);
-        let row = fio::rows().into_iter().find(fio::Row::shows_costs);
+        let mut rows = fio::rows().into_iter();
+        let row = rows.find(|row| row.write && row.shows_costs());
         let row = row.expect("there is one");
         report.block_layer_ns.insert(row.name(), vec![CRC]);
         for (name, usual) in [
@@ -100,6 +111,8 @@ mod tests {
             // Another CRC, and three of which one is the block layer's.
             (DIF, 500.0),
             (DIX, 250.0),
+            (WINDOW, 180.0),
+            (COPY, 210.0),
             (BRD, 1000.0),
             (NULL_BLK, 900.0),
             (SCSI_DEBUG, 90.0),
@@ -119,5 +132,7 @@ mod tests {
         assert!(holds(SCSI_DEBUG, 126.0));
         assert!(!holds(DIF, 430.0));
         assert!(!holds(DIX, 240.0));
+        assert!(!holds(WINDOW, 160.0));
+        assert!(!holds(COPY, 190.0));
     }
 }

@@ -17,9 +17,35 @@ const MIB: u64 = 128;
 pub(crate) const NONE: &str = "dif_blk none";
 pub(crate) const DIF: &str = "dif_blk dif";
 pub(crate) const DIX: &str = "dif_blk dix";
+/// As [`DIF`], but written data is looked at again after a microsecond: by another sum, or beside a copy. It is read
+/// the same way.
+pub(crate) const WINDOW: &str = "dif window";
+pub(crate) const COPY: &str = "dif copy";
 pub(crate) const BRD: &str = "brd";
 pub(crate) const NULL_BLK: &str = "null_blk";
 pub(crate) const SCSI_DEBUG: &str = "scsi_debug";
+
+/// Attributes of a disk.
+type Attributes<'a> = &'a [(&'a str, &'a str)];
+
+/// Those of dif_blk: what each is called here and in configfs, its protection, and more.
+const OURS: [(&str, &str, &str, Attributes<'_>); 5] = [
+    (NONE, "bench-none", "none", &[]),
+    (DIF, "bench-dif", "dif", &[]),
+    (DIX, "bench-dix", "dix", &[]),
+    (
+        WINDOW,
+        "bench-window",
+        "dif",
+        &[("window_us", "1"), ("keep_copy", "0")],
+    ),
+    (
+        COPY,
+        "bench-copy",
+        "dif",
+        &[("window_us", "1"), ("keep_copy", "1")],
+    ),
+];
 
 /// One of them.
 pub(crate) struct Device {
@@ -149,14 +175,13 @@ impl Devices {
         };
         call("modprobe", &["dif_blk", "nr_devices=0"])?;
         call("modprobe", &["null_blk", "nr_devices=0"])?;
-        for (name, pi) in [(NONE, "none"), (DIF, "dif"), (DIX, "dix")] {
-            devices.memory.insert(name.to_owned(), memory_of(pi)?);
-            configured(
-                "dif_blk",
-                &format!("bench-{pi}"),
-                &[("size", &size), ("pi", pi)],
-            )?;
-            devices.add(name, PathBuf::from(format!("/dev/bench-{pi}")))?;
+        for (name, directory, pi, window) in OURS {
+            if window.is_empty() {
+                devices.memory.insert(name.to_owned(), memory_of(pi)?);
+            }
+            let attributes = [("size", &*size), ("pi", pi)];
+            configured("dif_blk", directory, &[&attributes, window].concat())?;
+            devices.add(name, Path::new("/dev").join(directory))?;
         }
         let attributes = [
             ("size", size.as_str()),
@@ -228,8 +253,8 @@ impl Drop for Devices {
                 eprintln!("bench-device: {error}");
             }
         }
-        for pi in ["none", "dif", "dix"] {
-            let _ = fs::remove_dir(format!("/sys/kernel/config/dif_blk/bench-{pi}"));
+        for (_, directory, ..) in OURS {
+            let _ = fs::remove_dir(Path::new("/sys/kernel/config/dif_blk").join(directory));
         }
         if let Err(error) = call("modprobe", &["--remove", "dif_blk"]) {
             eprintln!("bench-device: {error}");

@@ -75,7 +75,12 @@ impl Report {
         for row in &self.rows {
             let _ = write!(text, "\n{row:20}");
             for device in &self.devices {
-                let _ = write!(text, " {:12.1}", self.get(row, device));
+                match self.get(row, device) {
+                    0.0 => text.push_str("            -"),
+                    throughput => {
+                        let _ = write!(text, " {throughput:12.1}");
+                    }
+                }
             }
         }
         let _ = write!(
