@@ -41,10 +41,10 @@ enum Command {
     /// Measure, in the virtual machine, as root; /dev/dif0 must be free
     Run {
         /// How long each run takes, in seconds
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
         seconds: u64,
         /// How many runs of each kind; their median counts
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
         /// Only rows whose name begins so
         #[arg(long, default_value = "")]

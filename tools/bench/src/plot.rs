@@ -12,7 +12,7 @@ use std::path::Path;
 
 const COLUMNS: usize = 3;
 const PANEL: (u32, u32) = (420, 260);
-/// Of Okabe and Ito, who can be told apart by everybody.
+/// Okabe and Ito's, which everybody can tell apart.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0x99, 0x99, 0x99),
     RGBColor(0x00, 0x00, 0x00),

@@ -213,22 +213,13 @@ impl Report {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::setup::TARGETS;
 
     /// Of one row, in which all are equal, three times.
     pub(crate) fn sample(row: &str) -> Report {
         let mut report = Report::new(Duration::from_secs(1));
-        let targets = [
-            "off",
-            "off again",
-            "wait",
-            "snapshot",
-            "detached",
-            "auto",
-            "ext4",
-            "xfs",
-        ];
         for need in [Need::No, Need::Yes] {
-            for target in targets {
+            for (_, _, target) in TARGETS {
                 for _ in 0..3 {
                     let run = Run {
                         throughput: 100.0,

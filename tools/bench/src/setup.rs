@@ -33,7 +33,7 @@ pub(crate) struct Device(());
 const PARTITION_MIB: u32 = 320;
 
 /// Filesystem, option, and what it is called in the table. `off` is there twice: how much these two differ is noise.
-const TARGETS: [(&str, &str, &str); 8] = [
+pub(crate) const TARGETS: [(&str, &str, &str); 8] = [
     ("stablefs", "stable=off", "off"),
     ("stablefs", "stable=off", "off again"),
     ("stablefs", "stable=wait", "wait"),
