@@ -224,9 +224,9 @@ fn work(site: &Site<'_>, way: Way, time: Duration) -> Result<Outcome, Stuck> {
         return Ok(ran.map_or_else(Outcome::Refused, |()| Outcome::Ran(None)));
     }
     let seconds = time.as_secs_f64().to_string();
-    let limit = time + Duration::from_secs(60);
     let Some(options) = way.wac() else {
         let args = ["metadata", site.mnt, "--seconds", &seconds];
+        let limit = time + Duration::from_secs(60);
         return Ok(plain(shell::program(SELF, &args, limit)?));
     };
     let file = if site.subject.raw {
@@ -244,6 +244,8 @@ fn work(site: &Site<'_>, way: Way, time: Duration) -> Result<Outcome, Stuck> {
         "-",
         &file,
     ];
+    // Some stacks try again for ever what is never written.
+    let limit = time * 10 + Duration::from_secs(20);
     let ended = shell::program("wac", &[options, &fixed].concat(), limit)?;
     let Ok(report) = serde_json::from_str::<wac::report::Report>(&ended.output) else {
         return Ok(Outcome::Refused(ended.complaint()));

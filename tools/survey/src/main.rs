@@ -221,7 +221,10 @@ fn chosen(args: &RunArgs) -> Result<Vec<(Subject, Vec<Way>)>, String> {
     }
     let of = |subject: Subject| {
         let ways = if wanted.is_empty() {
-            (!args.quick || !subject.again).then(|| all.clone())?
+            if args.quick && subject.again {
+                return None;
+            }
+            all.clone()
         } else {
             let wanted = wanted.get(&*subject.name)?;
             // In their order, each once.

@@ -102,7 +102,8 @@ impl Plan {
                 })
             })
             .filter(move |combination| {
-                let control = !is_stack && matches!(combination.way, Way::Write | Way::Mmap);
+                let usual = matches!(combination.way, Way::Write | Way::Mmap | Way::App(_));
+                let control = !is_stack && usual;
                 !self.quick || control || combination.capability == Capability::On
             })
     }
@@ -140,25 +141,23 @@ impl Plan {
             table.add(cell);
         }
         for (subject, ways) in &self.subjects {
+            let setting_of = |combination: &Combination| Setting {
+                capability: combination.capability,
+                sector: combination.sector,
+                pi: subject.disk.pi,
+                copy: true,
+            };
             let mut settings: Vec<Setting> = Vec::new();
             for combination in self.combinations(subject, ways) {
-                let setting = Setting {
-                    capability: combination.capability,
-                    sector: combination.sector,
-                    pi: subject.disk.pi,
-                    copy: true,
-                };
+                let setting = setting_of(&combination);
                 if !settings.contains(&setting) {
                     settings.push(setting);
                 }
             }
             for setting in settings {
                 let mut left = Vec::new();
-                let on_it = self.combinations(subject, ways).filter(|combination| {
-                    (combination.capability, combination.sector)
-                        == (setting.capability, setting.sector)
-                });
-                for combination in on_it {
+                let all = self.combinations(subject, ways);
+                for combination in all.filter(|combination| setting_of(combination) == setting) {
                     let Combination {
                         way,
                         capability,
