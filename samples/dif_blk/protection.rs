@@ -181,12 +181,17 @@ impl Protection {
     /// What the block layer is told; `None` if it needs to know nothing.
     pub(crate) fn integrity(&self) -> Option<Integrity> {
         (self.mode == Mode::Dix).then(|| Integrity {
-            checksum: (self.profile.kind() != Type::Zero).then_some(self.checksum),
+            checksum: self.has_guards().then_some(self.checksum),
             ref_tag: matches!(self.profile.kind(), Type::One | Type::Two),
             metadata_size: self.profile.metadata_size() as u8,
             pi_offset: self.profile.pi_offset() as u8,
             interval: self.interval.bytes() as u32,
         })
+    }
+
+    /// Whether what [`Protection::generate`] makes has guard tags.
+    pub(crate) fn has_guards(&self) -> bool {
+        self.profile.kind() != Type::Zero
     }
 
     /// Makes the metadata of intervals from `number` on, whose bytes are `data`.

@@ -154,7 +154,7 @@ impl Submitted {
                 verified == Some(Verified::Checked) && checks.is_some_and(|checks| checks.guard)
             } else {
                 protection.generate(number, data, metadata);
-                true
+                protection.has_guards()
             };
             if let Some(guard) = self.guards.get_mut(n) {
                 *guard = if summed {
@@ -268,11 +268,6 @@ impl Submitted {
             return Ok(());
         }
         let mut live = rq.source().ok_or(EIO)?;
-        if let Some(copy) = &self.copy {
-            if !self.changed.contains(&true) && live.matches(copy)? {
-                return Ok(());
-            }
-        }
         let mut memory = core::mem::take(&mut self.now);
         let now = memory
             .get_mut(..device.protection().interval.bytes())
@@ -326,7 +321,8 @@ impl Submitted {
             let start = n * interval.bytes();
             let was = copy.get(start..start + run.data.len()).ok_or(EIO)?;
             let changed = self.changed.get(n..n + count).ok_or(EIO)?;
-            // Mostly nothing has changed: then all of the run is looked at, and moved, at once.
+            // Mostly nothing has changed: then all of the run is looked at, and moved, at once. If not, what counts
+            // is what is read below.
             if !self.has_window() || (!changed.contains(&true) && live.matches(was)?) {
                 let metadata = self.metadata.get(n * size..(n + count) * size).ok_or(EIO)?;
                 run.data.copy_from_slice(was);
