@@ -245,7 +245,7 @@ fn work(site: &Site<'_>, way: Way, time: Duration) -> Result<Outcome, Stuck> {
         &file,
     ];
     // Some stacks try again for ever what is never written.
-    let limit = time * 10 + Duration::from_secs(20);
+    let limit = (time * 10).min(time + Duration::from_secs(40)) + Duration::from_secs(20);
     let ended = shell::program("wac", &[options, &fixed].concat(), limit)?;
     let Ok(report) = serde_json::from_str::<wac::report::Report>(&ended.output) else {
         return Ok(Outcome::Refused(ended.complaint()));

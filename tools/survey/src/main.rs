@@ -100,7 +100,7 @@ struct RunArgs {
     #[arg(long, value_name = "SUBJECT[:WAY]")]
     only: Vec<String>,
     /// A few minutes: one window, one sector, less time, stacks under one subject each, and on disks that don't ask
-    /// for stable pages only write() and mmap on filesystems
+    /// for stable pages only write(), mmap and an application, on filesystems
     #[arg(long)]
     quick: bool,
     /// Only with disks that ask for stable pages, or only with such that don't
