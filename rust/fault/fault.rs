@@ -195,7 +195,12 @@ impl Rule {
         sectors: &Range<u64>,
         random: u64,
     ) -> bool {
-        if !self.ops.has(op) || (op != Op::Flush && self.sector_in(sectors).is_none()) {
+        let is_there = match op {
+            // It is for all of the device, and so are rules that name no sectors.
+            Op::Flush => (self.first, self.last) == (0, u64::MAX),
+            _ => self.sector_in(sectors).is_some(),
+        };
+        if !self.ops.has(op) || !is_there {
             return false;
         }
         let nth = history.matched;

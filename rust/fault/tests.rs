@@ -82,6 +82,7 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
         ),
         ("read drop", "'read' is not valid"),
         ("flush torn keep=1", "'flush' is not valid"),
+        ("flush hang sectors=1", "'1' is not valid: must be no sectors"),
         ("write error bit=1", "'1' is not valid: must be sectors="),
         ("write drop keep=1", "'1' is not valid"),
     ] {
@@ -120,7 +121,9 @@ fn sectors_are_met_at_both_ends() {
         assert_eq!(applies, first.is_some());
         assert_eq!(history.matched, u64::from(first.is_some()));
     }
-    // A flush is for all of the device.
+    // A flush has no sectors.
+    assert!(!rule.applies(&mut History::default(), Op::Flush, &(0..0), 0));
+    let rule = self::rule("any error");
     assert!(rule.applies(&mut History::default(), Op::Flush, &(0..0), 0));
 }
 

@@ -39,6 +39,7 @@ const MILLIONTHS: &str = "a number from 0 to 1000000";
 const BIT: &str = "a number from 0 to 4095 (of data), 63 (of a guard), 15 (of an application tag), 47 (of a reference tag)";
 const STATUS: &str = "ioerr, medium, protection, nospc or timeout";
 const WRITES: &str = "an operation that the rule can happen to: misdirect, torn and flip- only to writes, drop not to reads";
+const FLUSHES: &str = "no sectors: a flush is for all of the device";
 const TO: &str = "to= with the sector to which writes go";
 
 /// The keys of a rule, in the order in which they are shown.
@@ -229,6 +230,12 @@ impl Rule {
             });
         }
         let (first, last) = range(keys.sectors)?;
+        if let (Some(word), true) = (keys.sectors, ops == Ops(Op::Flush.bit())) {
+            return Err(Wrong {
+                word,
+                allowed: FLUSHES,
+            });
+        }
         let probability = number(keys.probability, SURE.into(), MILLIONTHS, |number| {
             number <= SURE.into()
         })?;
