@@ -12,12 +12,8 @@ sizes=(1024 4096)
 [ "$SHORTEN" -eq 1 ] || sizes=(4096)
 begin_stablefs $((${#sizes[@]} * (${#tests[@]} + 1) + 4)) dmsetup blockdev
 
-# The flusher comes when it is told to: never by itself, or soon.
-flusher() {
-	echo "$1" >/proc/sys/vm/dirty_writeback_centisecs
-	echo "$2" >/proc/sys/vm/dirty_expire_centisecs
-}
-flusher 0 3000
+# It comes when stablefs_detached.py wakes it.
+flusher 60000 3000
 
 for size in "${sizes[@]}"; do
 	load_with_fs size_mb=64 window_us=1000000

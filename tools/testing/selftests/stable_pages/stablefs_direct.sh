@@ -3,13 +3,14 @@
 #
 # Buffers of direct I/O that are changed in flight, and pages of a file that a device
 # writes to while they are written back: the device sees no change, whatever the
-# strategy, but for stable=off.
+# strategy, but for stable=off. And buffers that are changed before what was read into
+# them is verified.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
 mapfile -t tests < <("$HERE/stablefs_direct.py" --list)
 strategies=(wait snapshot detached auto)
-begin_stablefs $(((${#strategies[@]} + 1) * ${#tests[@]} * 2 + 1)) dmsetup sfdisk
+begin_stablefs $(((${#strategies[@]} + 1) * (${#tests[@]} * 2 + 1) + 1)) dmsetup sfdisk
 
 load_with_fs size_mb=64 window_us=2000000 on_violation=report
 two_partitions 32M
@@ -38,4 +39,19 @@ done
 check "the filesystem is whole" whole
 dmsetup remove stable_pages_slow
 TARGET=$DEV
+
+# Its tuples are checked by the block layer, after the pages were filled.
+load_with_fs size_mb=64 pi=dix completion_us=200000
+make_fs && mount_fs
+read_verified() {
+	"$HERE/stablefs_direct_read.py" "$TARGET" "$MNT" test_read
+}
+for strategy in "${strategies[@]}"; do
+	mount -o "remount,stable=$strategy" "$MNT"
+	check "$strategy: a direct read that is verified" read_verified
+	rm -rf "${MNT:?}/test_read"
+done
+mount -o remount,stable=off "$MNT"
+check_not "off: it fails" read_verified
+umount "$MNT"
 ktap_finished

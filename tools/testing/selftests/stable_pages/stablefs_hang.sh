@@ -56,14 +56,22 @@ nothing_stays_under_writeback() {
 	return 1
 }
 
+steals() {
+	awk '/^pgsteal_(kswapd|direct) / { pages += $2 } END { print pages + 0 }' /proc/vmstat
+}
+
 reclaim() {
+	local before
+	before=$(steals)
 	# More than is free: reclaim has to find it.
-	python3 -c 'import os
+	head -c 64M /dev/urandom >"$WORK/other/cache" && sync -f "$WORK/other" || return
+	python3 -c 'import mmap
 free = dict(line.split(":") for line in open("/proc/meminfo"))
-size = int(free["MemFree"].split()[0]) * 1024
-data = bytearray(min(size, 1 << 30))
-for at in range(0, len(data), 4096):
+size = int(free["MemFree"].split()[0]) * 1024 + (32 << 20)
+data = mmap.mmap(-1, size)
+for at in range(0, size, 4096):
     data[at] = 1'
+	at_least "pages that were reclaimed" "$(steals)" $((before + 1000)) || return
 	echo 3 >/proc/sys/vm/drop_caches
 }
 
@@ -81,8 +89,7 @@ head -c 32M /dev/urandom >"$WORK/data"
 dd if=/dev/zero of="$MNT/file" bs=1M count=32 2>/dev/null
 sync -f "$MNT"
 
-echo 5 >/proc/sys/vm/dirty_writeback_centisecs
-echo 5 >/proc/sys/vm/dirty_expire_centisecs
+flusher 5 5
 dmsetup suspend --noflush --nolockfs stable_pages_hangs
 check "writing to the file goes on" within 10 dd if="$WORK/data" of="$MNT/file" bs=1M conv=notrunc status=none
 check "copies are on their way" until_in_flight $((6 << 20))
@@ -99,8 +106,7 @@ check "memory is compacted" within 30 compact
 check "memory is reclaimed" within 60 reclaim
 check "still no more memory than they may take" test "$(copies in_flight_peak)" -le $((8 << 20))
 dmsetup resume stable_pages_hangs
-echo 500 >/proc/sys/vm/dirty_writeback_centisecs
-echo 3000 >/proc/sys/vm/dirty_expire_centisecs
+flusher 500 3000
 check "the device comes back: it is synced" within 60 sync -f "$MNT"
 check "and nothing is on its way" test "$(copies in_flight)" -eq 0
 umount "$MNT" && mount_fs

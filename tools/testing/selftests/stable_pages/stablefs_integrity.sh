@@ -10,7 +10,9 @@ mapfile -t tests < <("$HERE/stablefs_integrity.py" --list)
 strategies=(wait snapshot detached auto)
 sizes=(1024 4096)
 [ "$SHORTEN" -eq 1 ] || sizes=(4096)
-begin_stablefs $((${#sizes[@]} * (${#strategies[@]} * (${#tests[@]} + 1) + 1)))
+begin_stablefs $((${#sizes[@]} * (${#strategies[@]} * (${#tests[@]} + 1) + 2)))
+# What it takes is detached.
+flusher 5 5
 
 for size in "${sizes[@]}"; do
 	load_with_fs size_mb=64 window_us=2000
@@ -18,13 +20,17 @@ for size in "${sizes[@]}"; do
 	for strategy in "${strategies[@]}"; do
 		mount -o "remount,stable=$strategy" "$MNT"
 		reset_counters
+		echo 1 >"$(mount_stats)/reset"
 		for name in "${tests[@]}"; do
 			check "$size: $strategy: $name" "$HERE/stablefs_integrity.py" "$DEV" "$MNT" "$name"
 			rm -rf "${MNT:?}/$name"
 		done
 		check "$size: $strategy: no page changed in flight" \
 			counter_is violations 0
+		[ "$strategy" != detached ] ||
+			check "$size: some was detached" at_least detached "$(decided detached)" 1
 	done
 	check "$size: the filesystem is whole" whole
 done
+flusher 500 3000
 ktap_finished

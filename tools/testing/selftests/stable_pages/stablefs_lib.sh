@@ -57,6 +57,20 @@ mount_fs() {
 	mount_with ''
 }
 
+# flusher INTERVAL AGE: how often the flusher comes, and how old what it takes has to be, in
+# hundredths of seconds. The kernel's own are 500 and 3000.
+flusher() {
+	# The interval counts from when it is set.
+	echo "$2" >/proc/sys/vm/dirty_expire_centisecs
+	echo "$1" >/proc/sys/vm/dirty_writeback_centisecs
+}
+
+# decided TREATMENT: how many folios stablefs wrote in that way.
+decided() {
+	awk -v treatment="$1" '$1 == treatment { folios += $3 } END { print folios + 0 }' \
+		"$(mount_stats)/decisions"
+}
+
 # two_partitions SIZE: the disk has two; the filesystem is on the first, of that size.
 two_partitions() {
 	printf 'size=%s\n,\n' "$1" | sfdisk -q "$DEV" || ktap_exit_fail_msg "sfdisk failed"

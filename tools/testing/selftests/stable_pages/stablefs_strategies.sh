@@ -12,7 +12,11 @@ read -ra sizes <<<"${STABLE_PAGES_WAC_SIZES:-64k}"
 read -ra windows <<<"${STABLE_PAGES_WINDOWS:-2000}"
 read -ra strategies <<<"${STABLE_PAGES_STRATEGIES:-wait snapshot detached auto}"
 read -ra blocks <<<"${STABLE_PAGES_BLOCKS:-1024 4096}"
-begin_stablefs $((${#blocks[@]} * ${#windows[@]} * (${#sizes[@]} * ${#strategies[@]} * 6 + 1) + 5)) wac
+combinations=$((${#blocks[@]} * ${#windows[@]} * ${#sizes[@]}))
+begin_stablefs $((combinations * ${#strategies[@]} * 7 + ${#blocks[@]} * ${#windows[@]} + 6)) wac
+# wac asks for what it writes to be written. The flusher comes as well: what it takes is detached, and what is asked
+# for isn't.
+flusher 5 5
 
 run() {
 	wac --profile "$1" --time "${seconds}s" --file-size "$2" \
@@ -21,8 +25,20 @@ run() {
 		cat "$WORK/log"
 		return 1
 	}
-	# Without a window nothing is looked at twice.
+	# Without a window nothing is looked at twice, but tuples come from outside, and are checked.
 	[ "$window" = 0 ] || at_least writes_checked "$(counter writes_checked)" 10
+	counter_is write_mismatches 0
+}
+
+# Whether that was it, where somebody asks, and where nobody does.
+is_in_effect() {
+	local treatment=$1
+	case $treatment in
+	wait | auto) treatment=in_place ;;
+	esac
+	echo 1 >"$STABLEFS/dif0/reset"
+	run C "$2" --writer-sync none --mapper-sync none &&
+		at_least "$treatment" "$(decided $treatment)" 1
 }
 
 copies() {
@@ -31,7 +47,9 @@ copies() {
 
 for block in "${blocks[@]}"; do
 	for window in "${windows[@]}"; do
-		load_with_fs size_mb=256 window_us="$window"
+		pi=dif
+		[ "$window" != 0 ] || pi=dix
+		load_with_fs size_mb=256 window_us="$window" pi=$pi
 		make_fs -b "$block" && mount_fs
 		for size in "${sizes[@]}"; do
 			for strategy in "${strategies[@]}"; do
@@ -45,19 +63,23 @@ for block in "${blocks[@]}"; do
 						"$(cat "$STABLEFS/dif0/waits") waits, $(copies copies) copies"
 					rm -f "$MNT/file"
 				done
+				check "$block, $window us, $size: $strategy: in effect" \
+					is_in_effect "$strategy" "$size"
+				rm -f "$MNT/file"
 			done
 		done
 		check "$block, $window us: the filesystem is whole" whole
 	done
 done
 
-# Another strategy, again and again, under load.
+# Another strategy, again and again, under load: from each to each.
 load_with_fs size_mb=256 window_us=2000
 make_fs && mount_fs
 change() {
 	local until=$((SECONDS + seconds * 4)) strategy
 	while [ $SECONDS -lt $until ]; do
-		for strategy in snapshot wait detached auto; do
+		for strategy in snapshot wait detached auto snapshot detached wait auto wait snapshot auto \
+			detached; do
 			mount -o "remount,stable=$strategy" "$MNT" || return
 		done
 	done
@@ -73,6 +95,8 @@ run_and_change() {
 }
 reset_counters
 check "strategies change while pages are written: clean" run_and_change
+check "and the flusher has detached some of them" at_least detached "$(decided detached)" 1
+flusher 500 3000
 
 # The limit of memory for copies.
 umount "$MNT"
