@@ -9,7 +9,12 @@ use kernel::{
     time::{Instant, Monotonic},
     uaccess::UserSliceReader,
 };
-use storage::{counter::Counter, debugfs::ScopedDir};
+use pi::Mismatch;
+use storage::{
+    block::bio::Origin,
+    counter::{Counter, Lines},
+    debugfs::ScopedDir,
+};
 
 /// Time from the last reset to the first event after it.
 pub(crate) struct FirstAt {
@@ -55,6 +60,51 @@ impl fmt::Debug for FirstAt {
     }
 }
 
+/// How often something happened, by kind. As a whole, in debugfs, how often.
+pub(crate) struct Kinds([Counter; 3]);
+
+impl Kinds {
+    const fn new() -> Self {
+        Self([const { Counter::new() }; 3])
+    }
+
+    fn add(&self, kind: usize) {
+        if let Some(counter) = self.0.get(kind) {
+            counter.add(1);
+        }
+    }
+
+    fn reset(&self) {
+        self.0.iter().for_each(Counter::reset);
+    }
+}
+
+impl fmt::Debug for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.iter().map(Counter::get).sum::<i64>())
+    }
+}
+
+/// Whose the pages were that changed in flight.
+const PAGES: [&str; 3] = ["file", "block_device", "memory"];
+/// What of a tuple did not agree.
+const PARTS: [&str; 3] = ["guard", "app_tag", "ref_tag"];
+
+/// Tuples that did not agree.
+pub(crate) struct Mismatches(Kinds);
+
+impl Mismatches {
+    /// One more.
+    pub(crate) fn add(&self, mismatch: &Mismatch) {
+        self.0.add(match mismatch {
+            // What is too short for a tuple has no guard.
+            Mismatch::Guard { .. } | Mismatch::NoTuple => 0,
+            Mismatch::AppTag { .. } => 1,
+            Mismatch::RefTag { .. } => 2,
+        });
+    }
+}
+
 /// The counters of one disk. All start again at a reset.
 pub(crate) struct Counters {
     /// Write requests that were checked after their window.
@@ -62,7 +112,7 @@ pub(crate) struct Counters {
     /// Protection intervals of those.
     pub(crate) intervals_checked: Counter,
     /// Protection intervals whose page changed in flight.
-    pub(crate) violations: Counter,
+    violations: Kinds,
     /// Likewise, and not reset.
     sequence: Atomic<i64>,
     /// Records of them that there was no room for.
@@ -72,9 +122,9 @@ pub(crate) struct Counters {
     /// Protection intervals read and verified.
     pub(crate) intervals_read: Counter,
     /// Of those, how many did not agree with their tuple.
-    pub(crate) read_mismatches: Counter,
+    pub(crate) read_mismatches: Mismatches,
     /// Protection intervals written whose metadata did not agree with their data.
-    pub(crate) write_mismatches: Counter,
+    pub(crate) write_mismatches: Mismatches,
 }
 
 impl Counters {
@@ -83,13 +133,13 @@ impl Counters {
         Self {
             writes_checked: Counter::new(),
             intervals_checked: Counter::new(),
-            violations: Counter::new(),
+            violations: Kinds::new(),
             sequence: Atomic::new(0),
             records_dropped: Counter::new(),
             first_violation_us: FirstAt::new(),
             intervals_read: Counter::new(),
-            read_mismatches: Counter::new(),
-            write_mismatches: Counter::new(),
+            read_mismatches: Mismatches(Kinds::new()),
+            write_mismatches: Mismatches(Kinds::new()),
         }
     }
 
@@ -101,16 +151,39 @@ impl Counters {
         dir.read_only_file(c_str!("records_dropped"), &self.records_dropped);
         dir.read_only_file(c_str!("first_violation_us"), &self.first_violation_us);
         dir.read_only_file(c_str!("intervals_read"), &self.intervals_read);
-        dir.read_only_file(c_str!("read_mismatches"), &self.read_mismatches);
-        dir.read_only_file(c_str!("write_mismatches"), &self.write_mismatches);
+        dir.read_only_file(c_str!("read_mismatches"), &self.read_mismatches.0);
+        dir.read_only_file(c_str!("write_mismatches"), &self.write_mismatches.0);
+        dir.read_callback_file(c_str!("kinds"), self, &Self::show_kinds);
         dir.write_only_callback_file(c_str!("reset"), self, &Self::reset);
     }
 
-    /// Counts an interval whose page changed. Which one it is since the disk was made, from 1.
-    pub(crate) fn violation(&self) -> u64 {
-        self.violations.add(1);
+    /// An interval's page has changed. Which one it is since the disk was made, from 1.
+    pub(crate) fn next_violation(&self) -> u64 {
         self.first_violation_us.mark();
         self.sequence.fetch_add(1, Relaxed).unsigned_abs() + 1
+    }
+
+    /// Counts it, when it is known whose it was.
+    pub(crate) fn violation(&self, origin: &Origin) {
+        self.violations.add(match origin {
+            Origin::File { .. } => 0,
+            Origin::BlockDevice { .. } => 1,
+            Origin::None => 2,
+        });
+    }
+
+    fn show_kinds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Lines::new(f);
+        for (what, names, kinds) in [
+            ("violations", PAGES, &self.violations),
+            ("read_mismatches", PARTS, &self.read_mismatches.0),
+            ("write_mismatches", PARTS, &self.write_mismatches.0),
+        ] {
+            for (name, count) in names.iter().zip(&kinds.0) {
+                lines.line(fmt!("{what} {name} {count:?}"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Anything that is written to `reset` resets.
@@ -118,13 +191,17 @@ impl Counters {
         for counter in [
             &self.writes_checked,
             &self.intervals_checked,
-            &self.violations,
             &self.records_dropped,
             &self.intervals_read,
-            &self.read_mismatches,
-            &self.write_mismatches,
         ] {
             counter.reset();
+        }
+        for kinds in [
+            &self.violations,
+            &self.read_mismatches.0,
+            &self.write_mismatches.0,
+        ] {
+            kinds.reset();
         }
         self.first_violation_us.reset();
         Ok(())

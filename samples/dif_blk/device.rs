@@ -219,6 +219,11 @@ impl Device {
         self.shown.statistics.count(command);
     }
 
+    /// Counts intervals of a request that were looked at again, or verified, and how many of them were wrong.
+    pub(crate) fn checked(&self, command: &Command, intervals: usize, wrong: usize) {
+        self.shown.statistics.checked(command, intervals, wrong);
+    }
+
     /// What goes wrong with a request, if something does.
     pub(crate) fn fault(&self, command: &Command) -> Option<Fault> {
         let op = match command.op() {

@@ -65,6 +65,9 @@ struct DifBlk {
     _debugfs: Dir,
 }
 
+/// The disk that module parameters make.
+const DIF0: &CStr = c_str!("dif0");
+
 impl kernel::InPlaceModule for DifBlk {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -73,11 +76,11 @@ impl kernel::InPlaceModule for DifBlk {
                 let settings = Arc::new(Settings::from_params()?, GFP_KERNEL)?;
                 match settings.get(Key::NrDevices) {
                     0 => None,
-                    _ => Some(device::add(c_str!("dif0"), settings, _debugfs)?),
+                    _ => Some(device::add(DIF0, settings, _debugfs)?),
                 }
             },
             _directory: {
-                let root = directory::Root::new(_debugfs.clone());
+                let root = directory::Root::new(_debugfs.clone(), _disk.as_ref().map(|_| DIF0));
                 let directory = Subsystem::new(c_str!("dif_blk"), Ok::<_, Error>(root));
                 KBox::pin_init(directory, GFP_KERNEL)
                     .inspect_err(|error| pr_err!("no directory in configfs: {error:?}\n"))

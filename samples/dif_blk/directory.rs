@@ -7,7 +7,7 @@
 
 use crate::{
     device::{self, Disk},
-    settings::{self, Settings, When, BOOLEAN, COUNT, SETTINGS},
+    settings::{self, Key, Settings, When, BOOLEAN, COUNT, SETTINGS},
 };
 use core::fmt::Write;
 use kernel::{
@@ -24,12 +24,14 @@ use storage::{
 /// `/sys/kernel/config/dif_blk`.
 pub(crate) struct Root {
     debugfs: Dir,
+    /// The name of the disk that module parameters made, if they did.
+    taken: Option<&'static CStr>,
 }
 
 impl Root {
-    /// Disks have their counters under `debugfs`.
-    pub(crate) fn new(debugfs: Dir) -> Self {
-        Self { debugfs }
+    /// Disks have their counters under `debugfs`. None gets the name that is `taken`.
+    pub(crate) fn new(debugfs: Dir, taken: Option<&'static CStr>) -> Self {
+        Self { debugfs, taken }
     }
 }
 
@@ -66,6 +68,10 @@ impl Parent for Root {
             pr_err!("{name}: the name of a disk has at most 31 bytes\n");
             return Err(ENAMETOOLONG);
         }
+        if self.taken == Some(name) {
+            pr_err!("{name}: is the disk that nr_devices=1 made: another name, or nr_devices=0\n");
+            return Err(EEXIST);
+        }
         let settings = Arc::new(Settings::from_params()?, GFP_KERNEL)?;
         let name = CString::try_from_fmt(fmt!("{name}"))?;
         let debugfs = self.debugfs.clone();
@@ -95,10 +101,10 @@ pub(crate) struct Device {
     disk: Mutex<Option<Disk>>,
 }
 
-/// Those of settings, and `power`.
-const ATTRIBUTES: [Attribute<Device>; COUNT + 1] = attributes();
+/// Those of settings, but for `nr_devices`, which is the module's, and `power`.
+const ATTRIBUTES: [Attribute<Device>; COUNT] = attributes();
 
-const fn attributes() -> [Attribute<Device>; COUNT + 1] {
+const fn attributes() -> [Attribute<Device>; COUNT] {
     let mut attributes = [const {
         Attribute {
             name: c"power",
@@ -106,15 +112,18 @@ const fn attributes() -> [Attribute<Device>; COUNT + 1] {
             show: show_power,
             store: Some(set_power),
         }
-    }; COUNT + 1];
-    let mut id = 0;
+    }; COUNT];
+    let (mut id, mut place) = (0, 0);
     while id < COUNT {
-        attributes[id] = Attribute {
-            name: SETTINGS[id].name,
-            id,
-            show: show_setting,
-            store: Some(set_setting),
-        };
+        if id != Key::NrDevices as usize {
+            attributes[place] = Attribute {
+                name: SETTINGS[id].name,
+                id,
+                show: show_setting,
+                store: Some(set_setting),
+            };
+            place += 1;
+        }
         id += 1;
     }
     attributes

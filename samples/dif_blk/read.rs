@@ -21,8 +21,7 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
     let protection = device.protection();
     let (interval, size) = (protection.interval, protection.metadata_size());
     let expected = protection.expected(checks);
-    let mut status = Status::Ok;
-    let mut verified = 0;
+    let (mut verified, mut wrong) = (0, 0);
     let Some((mut sink, mut metadata_sink)) = rq.sinks() else {
         return Status::IoErr;
     };
@@ -46,8 +45,8 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
                     verified += 1;
                 }
                 if let Err(mismatch) = result {
-                    device.counters().read_mismatches.add(1);
-                    status = Status::Protection;
+                    device.counters().read_mismatches.add(&mismatch);
+                    wrong += 1;
                     if device.log.allow() {
                         pr_err!(
                             "{}: stored block {number}: {}\n",
@@ -64,9 +63,13 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
         }
         sink.write(stored.data)
     });
-    device.counters().intervals_read.add(verified);
+    if verified > 0 {
+        device.counters().intervals_read.add(verified);
+        device.checked(rq, verified, wrong);
+    }
     match moved {
-        Ok(()) => status,
+        Ok(()) if wrong > 0 => Status::Protection,
+        Ok(()) => Status::Ok,
         Err(_) => Status::IoErr,
     }
 }

@@ -24,6 +24,10 @@ struct Requests {
     bios: Counter,
     segments: Counter,
     bytes: Counter,
+    /// Intervals whose pages were looked at after a window, or whose tuples were verified.
+    checked: Counter,
+    /// Of those, the ones that had changed or did not agree.
+    wrong: Counter,
     sizes: Histogram<31>,
 }
 
@@ -34,12 +38,21 @@ impl Requests {
             bios: Counter::new(),
             segments: Counter::new(),
             bytes: Counter::new(),
+            checked: Counter::new(),
+            wrong: Counter::new(),
             sizes: Histogram::new(),
         }
     }
 
     fn reset(&self) {
-        for counter in [&self.requests, &self.bios, &self.segments, &self.bytes] {
+        for counter in [
+            &self.requests,
+            &self.bios,
+            &self.segments,
+            &self.bytes,
+            &self.checked,
+            &self.wrong,
+        ] {
             counter.reset();
         }
         self.sizes.reset();
@@ -61,12 +74,26 @@ impl Statistics {
         Ok(Self { queues: all })
     }
 
+    /// Where a request is counted.
+    fn of(&self, command: &Command) -> Option<&Requests> {
+        let op = command.op();
+        let place = OPS.iter().position(|(_, known)| *known == op)?;
+        self.queues.get(command.queue())?.get(place)
+    }
+
+    /// Counts intervals of a request that were checked, and how many of them were wrong.
+    pub(crate) fn checked(&self, command: &Command, intervals: usize, wrong: usize) {
+        if let Some(requests) = self.of(command) {
+            requests.checked.add(intervals);
+            if wrong > 0 {
+                requests.wrong.add(wrong);
+            }
+        }
+    }
+
     /// Counts a request.
     pub(crate) fn count(&self, command: &Command) {
-        let op = command.op();
-        let place = OPS.iter().position(|(_, known)| *known == op);
-        let queue = self.queues.get(command.queue());
-        let Some(requests) = queue.zip(place).and_then(|(queue, place)| queue.get(place)) else {
+        let Some(requests) = self.of(command) else {
             return;
         };
         let bytes = command.bytes();
@@ -94,14 +121,18 @@ impl Statistics {
 
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Lines::new(f);
-        lines.line(fmt!("queue operation requests bios segments bytes"))?;
+        lines.line(fmt!(
+            "queue operation requests bios segments bytes checked wrong"
+        ))?;
         for (queue, name, of) in self.iter().filter(|(.., of)| of.requests.get() > 0) {
             lines.line(fmt!(
-                "{queue} {name} {:?} {:?} {:?} {:?}",
+                "{queue} {name} {:?} {:?} {:?} {:?} {:?} {:?}",
                 of.requests,
                 of.bios,
                 of.segments,
-                of.bytes
+                of.bytes,
+                of.checked,
+                of.wrong
             ))?;
         }
         Ok(())

@@ -198,6 +198,11 @@ impl Violation {
         }
     }
 
+    /// Whose the first byte is that changed.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// The line in the log.
     pub(crate) fn log(&self, name: &CStr) {
         let Circumstances {
@@ -251,7 +256,9 @@ impl fmt::Display for Whose<'_> {
             Origin::File {
                 fs, ino, offset, ..
             } => f.write_fmt(fmt!("inode {ino} of {fs}, offset {offset}")),
-            Origin::BlockDevice { offset } => write!(f, "block device, offset {offset}"),
+            Origin::BlockDevice { dev, offset } => {
+                f.write_fmt(fmt!("block device {dev}, offset {offset}"))
+            }
             Origin::None => f.write_str("no inode"),
         }
     }
@@ -301,9 +308,9 @@ impl fmt::Display for Violation {
                 "\"kind\":\"file\",\"fs\":{},\"dev\":\"{dev}\",\"inode\":{ino},\"offset\":{offset},",
                 Json(fs.as_bytes())
             ))?,
-            Origin::BlockDevice { offset } => {
-                write!(f, "\"kind\":\"block device\",\"offset\":{offset},")?;
-            }
+            Origin::BlockDevice { dev, offset } => f.write_fmt(fmt!(
+                "\"kind\":\"block device\",\"dev\":\"{dev}\",\"offset\":{offset},"
+            ))?,
             Origin::None => f.write_str("\"kind\":\"memory\",")?,
         }
         f.write_str("\"ranges\":[")?;

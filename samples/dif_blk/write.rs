@@ -57,6 +57,8 @@ pub(crate) struct Submitted {
     looks_left: u64,
     looks: u64,
     task: Task,
+    /// Whether it fails if a page changes: as it was set when it was submitted.
+    fails: bool,
     effect: Effect,
 }
 
@@ -113,6 +115,7 @@ impl Submitted {
             step: Delta::from_nanos(step),
             looks_left: looks,
             looks,
+            fails: device.settings.get(Key::OnViolation) == FAIL,
             task: Task::current(),
             effect: Effect::None,
         };
@@ -136,7 +139,7 @@ impl Submitted {
         }
         let expected = protection.expected(checks);
         let mut number = interval.at(rq.sector());
-        let mut status = Status::Ok;
+        let (mut verified, mut wrong) = (0, 0);
         for (n, metadata) in self.metadata.chunks_exact_mut(size.max(1)).enumerate() {
             let data = match &self.copy {
                 Some(copy) => copy.chunks_exact(interval.bytes()).nth(n).ok_or(EIO)?,
@@ -147,11 +150,10 @@ impl Submitted {
                 }
             };
             let summed = if comes {
-                let verified = verify(device, &expected, number, data, metadata);
-                if verified.is_none() {
-                    status = Status::Protection;
-                }
-                verified == Some(Verified::Checked) && checks.is_some_and(|checks| checks.guard)
+                let result = verify(device, &expected, number, data, metadata);
+                verified += usize::from(result != Some(Verified::Unchecked));
+                wrong += usize::from(result.is_none());
+                result == Some(Verified::Checked) && checks.is_some_and(|checks| checks.guard)
             } else {
                 protection.generate(number, data, metadata);
                 protection.has_guards()
@@ -165,7 +167,14 @@ impl Submitted {
             }
             number += 1;
         }
-        Ok(status)
+        if verified > 0 {
+            device.checked(rq, verified, wrong);
+        }
+        Ok(if wrong > 0 {
+            Status::Protection
+        } else {
+            Status::Ok
+        })
     }
 
     /// Whether the pages are looked at again: there is a window.
@@ -230,7 +239,7 @@ impl Submitted {
         let interval = protection.interval;
         let metadata = self.metadata_of(device, n)?;
         let circumstances = Circumstances {
-            number: device.counters().violation(),
+            number: device.counters().next_violation(),
             time_ns: Monotonic::ktime_get(),
             sector: rq.sector() + interval.sector(n as u64),
             request: violation::Request {
@@ -238,7 +247,11 @@ impl Submitted {
                 bytes: rq.bytes(),
             },
             guard: (
-                protection.guard(metadata),
+                // Not what the tuple has: it may never have been checked.
+                match self.was(interval, n) {
+                    Some(was) => protection.guard_of(was, metadata),
+                    None => self.guards.get(n).copied().ok_or(EIO)?,
+                },
                 protection.guard_of(now, metadata),
             ),
             task: self.task,
@@ -251,6 +264,7 @@ impl Submitted {
         let violation = Violation::new(circumstances, self.was(interval, n), now, |byte| {
             rq.origin(n * interval.bytes() + byte)
         });
+        device.counters().violation(violation.origin());
         if device.log.allow() {
             violation.log(&device.name);
         }
@@ -337,7 +351,7 @@ impl Submitted {
         for (at, (data, metadata)) in all.enumerate() {
             let n = n + at;
             let has_changed = self.has_changed(device, rq, n, live, now)?;
-            if has_changed && device.settings.get(Key::OnViolation) == FAIL {
+            if has_changed && self.fails {
                 skip(at);
                 continue;
             }
@@ -379,7 +393,7 @@ fn verify(
         Ok(verified) => return Some(verified),
         Err(mismatch) => mismatch,
     };
-    device.counters().write_mismatches.add(1);
+    device.counters().write_mismatches.add(&mismatch);
     if device.log.allow() {
         pr_err!(
             "{}: written block {number}: {}\n",
@@ -444,8 +458,8 @@ pub(crate) fn submit<'a>(
                 submitted.span = span;
                 Effect::None
             }
-            Err(_) => {
-                device.end(rq, Status::IoErr);
+            Err(error) => {
+                device.end(rq, device::status(Err(error)));
                 return Ok(());
             }
         },
@@ -561,8 +575,9 @@ fn check_and_store(
         .counters()
         .intervals_checked
         .add(submitted.changed.len());
-    let fails = device.settings.get(Key::OnViolation) == FAIL;
-    Ok(if fails && submitted.changed.contains(&true) {
+    let changed = submitted.changed.iter().filter(|changed| **changed).count();
+    device.checked(rq, submitted.changed.len(), changed);
+    Ok(if submitted.fails && changed > 0 {
         Status::Protection
     } else {
         Status::Ok

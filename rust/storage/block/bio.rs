@@ -69,7 +69,9 @@ impl Place<'_> {
         let position = unsafe { bindings::storage_page_offset(self.page) };
         let offset = position.unsigned_abs() + self.offset as u64;
         if u32::from(mode) & bindings::S_IFMT == bindings::S_IFBLK {
-            Origin::BlockDevice { offset }
+            // SAFETY: As above. Of an inode of a block device this is its number, which stays.
+            let dev = Dev(unsafe { ptr::read_volatile(&raw const (*host).i_rdev) });
+            Origin::BlockDevice { dev, offset }
         } else {
             Origin::File {
                 fs: FsId(fs),
@@ -185,6 +187,8 @@ pub enum Origin {
     /// The page cache of a block device itself: metadata of a filesystem, or buffered writes to the
     /// device.
     BlockDevice {
+        /// Its number.
+        dev: Dev,
         /// Offset in the device (the whole disk or the partition that is open), in bytes.
         offset: u64,
     },

@@ -58,7 +58,7 @@ impl Violation<'_> {
                 ino,
                 offset,
             } => (FILE, fs.to_raw(), dev.to_raw(), ino, offset),
-            Origin::BlockDevice { offset } => (BLOCK_DEVICE, [0; 32], 0, 0, offset),
+            Origin::BlockDevice { dev, offset } => (BLOCK_DEVICE, [0; 32], dev.to_raw(), 0, offset),
             Origin::None => (MEMORY, [0; 32], 0, 0, 0),
         };
         let ranges = self.ranges.as_flattened();

@@ -5,7 +5,7 @@
 # wrong with what they are told, and leave nothing behind, whoever does what at once.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 50 python3
+begin 51 python3
 
 load nr_devices=0
 check "no disk is made if none is asked for" test ! -e "$DEV"
@@ -17,6 +17,7 @@ features() {
 		"$(find "$CONFIG/a" -type f -printf '%f\n' | sort)"
 }
 check "features lists the attributes" features
+check_not "nr_devices is the module's alone" grep -q nr_devices "$CONFIG/features"
 defaults() {
 	local name param
 	for name in blocksize:block_size size:size_mb window_us:window_us pi:pi seed:seed; do

@@ -5,7 +5,7 @@
 # asked for, and nowhere else.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 41 python3 blkdiscard
+begin 49 python3 blkdiscard
 
 FAULTS=$COUNTERS/faults
 COUNT=512
@@ -14,6 +14,7 @@ COUNT=512
 fresh() {
 	load size_mb=16 "${params[@]}"
 	sectors write 0 $COUNT 8
+	echo 1 >"$COUNTERS/requests"
 	printf '%s\n' "$@" >"$FAULTS"
 	log_mark
 }
@@ -79,11 +80,15 @@ flipped() {
 	check "$1: the write succeeds" is failures "$(sectors write=2 192 16 16)" ''
 	check "$1: that sector is found, alone" is failures "$(sectors verify=2 192 16)" '200 EILSEQ'
 	check "$1: it is that field" log_has "dif0: stored block 200: $2"
+	check "$1: so it is counted, alone" is kinds \
+		"$(awk '$3 > 0 { print $1, $2, $3 }' "$COUNTERS/kinds")" "read_mismatches $3 1"
+	check "$1: as one of the reads" is checked \
+		"$(awk '$2 == "read" { c += $7; w += $8 } END { print c, w }' "$COUNTERS/requests")" '16 1'
 }
-flipped flip-data 'guard tag'
-flipped flip-guard 'guard tag'
-flipped flip-app 'application tag'
-flipped flip-ref 'reference tag'
+flipped flip-data 'guard tag' guard
+flipped flip-guard 'guard tag' guard
+flipped flip-app 'application tag' app_tag
+flipped flip-ref 'reference tag' ref_tag
 params=(guard=crc64 metadata_size=64 pi_offset=48 block_size=4096)
 flipped_of_4096() {
 	fresh "write flip-ref bit=40 sectors=200 count=1"

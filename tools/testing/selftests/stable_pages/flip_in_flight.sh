@@ -6,7 +6,7 @@
 # reported. Without the flip nothing is.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 19 python3
+begin 23 python3
 
 # flip SECTOR LENGTH BYTE: what the write returned
 flip() {
@@ -24,6 +24,8 @@ one() {
 	check "$size: byte $byte of $length: one violation" counter_is violations 1
 	check "$size: byte $byte of $length: exactly there" log_has \
 		"dif0: page changed in flight: sector $hit, no inode, bytes $at-$at, guard 0x[0-9a-f]* -> 0x[0-9a-f]*, [0-9]* us after submit"
+	check "$size: byte $byte of $length: it is counted as what it is" is kinds \
+		"$(awk '$3 > 0' "$COUNTERS/kinds")" "violations memory 1"
 }
 
 for size in 512 4096; do

@@ -5,7 +5,7 @@
 # I/O is going on is refused, and clean as soon as the last opener is gone.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 16 fio
+begin 18 fio
 
 load size_mb=64 window_us=2000
 exec 3<"$DEV"
@@ -28,6 +28,9 @@ for file in violations reset faults records; do
 	check_not "$file is open: the module stays" rmmod dif_blk
 	exec 3>&-
 done
+log_mark
+check_not "the name of the disk that there is, is taken" mkdir "$CONFIG/dif0"
+check "one line says why" log_has "dif_blk: dif0: is the disk that nr_devices=1 made"
 mkdir "$CONFIG/a"
 set_to power 1
 exec 3</sys/kernel/debug/dif_blk/a/violations
