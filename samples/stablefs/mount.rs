@@ -426,25 +426,21 @@ impl Operations for StableFs {
     }
 
     fn reconfigure(sb: &SuperBlock, options: &Options, read_only: bool, log: &Log) -> Result {
+        match (sb.is_read_only(), read_only) {
+            (true, false) => {
+                reread(sb, log)?;
+                begin_writing(sb)?;
+            }
+            (false, true) => write_super(sb, true, true)?,
+            _ => {}
+        }
+        // What fails has changed nothing.
         let fs = sb.data();
         if let Some(limit) = options.snapshot_max {
             fs.copies.set_limit(limit);
         }
-        match (sb.is_read_only(), read_only) {
-            (true, false) => {
-                reread(sb, log)?;
-                fs.options.set(options);
-                begin_writing(sb)
-            }
-            (false, true) => {
-                fs.options.set(options);
-                write_super(sb, true, true)
-            }
-            _ => {
-                fs.options.set(options);
-                Ok(())
-            }
-        }
+        fs.options.set(options);
+        Ok(())
     }
 
     fn show_options(sb: &SuperBlock, out: &SeqFile) {

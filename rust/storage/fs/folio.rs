@@ -92,7 +92,7 @@ impl LockedFolio<'_> {
         unsafe { bindings::storage_folio_test_uptodate(self.folio) }
     }
 
-    /// Whether somebody keeps it for DMA, as io_uring does with fixed buffers: then it can be written to
+    /// Whether somebody keeps it for DMA, as direct I/O does with its buffers: then it can be written to
     /// without a fault. May be true where that isn't so.
     ///
     /// C: `folio_maybe_dma_pinned()`.

@@ -71,11 +71,14 @@ check "a feature without a name: refused, with its bit" \
 	refused EINVAL 'incompat feature \(bit 30\|0x40000000\) is not supported'
 
 read_only() {
+	local before
 	refused EROFS "ro_compat feature $1 is not supported.*read-only" &&
-		is errno "$(mount_errno '' ro)" 0 && grep -q " $MNT stablefs ro," /proc/self/mounts &&
-		ls "$MNT/lost+found" && refuse touch "$MNT/new" && log_mark &&
-		refuse mount -o remount,rw "$MNT" && grep -q " $MNT stablefs ro," /proc/self/mounts &&
-		umount "$MNT"
+		is errno "$(mount_errno stable=auto ro)" 0 && grep -q " $MNT stablefs ro," /proc/self/mounts &&
+		ls "$MNT/lost+found" && refuse touch "$MNT/new" && log_mark || return
+	before=$(grep " $MNT " /proc/self/mounts)
+	[[ $before = *snapshot_max=* ]] &&
+		refuse mount -o remount,rw,stable=snapshot,snapshot_max=8M "$MNT" &&
+		is "what is mounted" "$(grep " $MNT " /proc/self/mounts)" "$before" && umount "$MNT"
 }
 for feature in huge_file extra_isize quota metadata_csum; do
 	make_fs -O $feature
