@@ -5,7 +5,7 @@
 # a file that can be waited for.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 7 python3 mkfs.ext4
+begin 10 python3 mkfs.ext4
 
 load size_mb=64 stable_writes=0 window_us=2000000 on_violation=report
 mkfs.ext4 -q -O ^has_journal "$DEV" && mount "$DEV" "$MNT"
@@ -13,6 +13,14 @@ check "a file's page" "$HERE/records.py" "$MNT" file
 mount_tracefs
 check "the event says the same" "$HERE/records.py" "$MNT" event
 umount "$MNT"
+
+load size_mb=64 stable_writes=0 window_us=2000000 on_violation=report
+check "a page of the block device" "$HERE/records.py" "$MNT" device
+
+for action in fail report; do
+	load size_mb=64 window_us=1000000 keep_copy=0 on_violation=$action
+	check "nothing was kept, $action: all of the interval" "$HERE/records.py" "$MNT" changed
+done
 
 load size_mb=64 window_us=1000000
 check "a buffer of direct I/O" "$HERE/records.py" "$MNT" direct
