@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""duration.py DEVICE OPERATION [MIB]
+"""duration.py DEVICE OPERATION [MIB [TIMES]]
 
-Prints how many milliseconds it takes to read or to write 4 KiB (or so many MiB), or to
-flush what the device has in its cache: the shortest of three times.
+Prints how many milliseconds it takes to read or to write 4 KiB (or so many MiB; 0: 4 KiB), or
+to flush what the device has in its cache: the shortest of three times. Or each of TIMES, in
+a line, as they come.
 """
 
 import mmap
@@ -14,7 +15,8 @@ import time
 
 def main():
     device, operation = sys.argv[1:3]
-    length = int(sys.argv[3]) << 20 if len(sys.argv) > 3 else 4096
+    length = int(sys.argv[3]) << 20 if len(sys.argv) > 3 and sys.argv[3] != "0" else 4096
+    each = int(sys.argv[4]) if len(sys.argv) > 4 else 0
     buffer = mmap.mmap(-1, min(length, 1 << 20))
     file = os.open(device, os.O_RDWR | os.O_DIRECT)
 
@@ -29,11 +31,12 @@ def main():
 
     # Once without a clock.
     times = []
-    for _ in range(4):
+    for _ in range((each or 3) + 1):
         before = time.monotonic()
         run()
         times.append(time.monotonic() - before)
-    print(int(min(times[1:]) * 1000))
+    shown = times[1:] if each else [min(times[1:])]
+    print(*(int(took * 1000) for took in shown))
     return 0
 
 
