@@ -4,7 +4,7 @@
 # The counters in debugfs count exactly.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 20
+begin 33 fio python3 taskset
 
 # io SECTOR_SIZE: 1 MiB written and read, in requests of 64 KiB.
 io() {
@@ -47,15 +47,66 @@ check "reset sets them to zero, and leaves what is stored" is counters \
 echo 1 >"$COUNTERS/requests"
 check "requests are reset, too" is requests "$(tail -n +2 "$COUNTERS/requests")" ''
 
-# 16 writes of 4 KiB that are merged to one request.
+# sums OPERATION: requests, bios, segments and bytes, of all queues.
+sums() {
+	awk -v op="$1" '$2 == op { r += $3; b += $4; s += $5; n += $6 } END { print r, b, s, n }' \
+		"$COUNTERS/requests"
+}
+
+# Scattered memory: a segment for each piece. What lies together in one page is one.
 load size_mb=16 window_us=100
+for operation in read write; do
+	echo 1 >"$COUNTERS/requests"
+	check "$operation: one request of 16 pieces" "$HERE/pieces.py" "$DEV" $operation 16
+	check "$operation: it has 16 segments" is "requests, bios, segments and bytes" \
+		"$(sums $operation)" "1 1 16 8192"
+done
+echo 1 >"$COUNTERS/requests"
+check "one piece" "$HERE/pieces.py" "$DEV" write 1
+check "it has one" is "requests, bios, segments and bytes" "$(sums write)" "1 1 1 512"
+
+# merged BIOS: 64 KiB, of so many bios, were fewer requests.
+merged() {
+	local requests bios segments bytes
+	read -r requests bios segments bytes <<<"$(sums write)"
+	echo "$requests requests, $bios bios, $segments segments, $bytes bytes"
+	[ "$bytes" -eq 65536 ] && [ "$bios" -eq "$1" ] && [ "$requests" -ge 1 ] &&
+		[ "$requests" -lt "$bios" ] && [ "$segments" -ge "$requests" ] &&
+		[ "$segments" -le "$bios" ]
+}
+# 16 writes of 4 KiB, next to each other, in one call: the block layer holds them back until it
+# has all of them.
+batch() {
+	fio --name=x --filename="$DEV" --direct=1 --rw=write --bs=4k --size=64k --ioengine=libaio \
+		--iodepth=16 --iodepth_batch=16 --output="$WORK/fio.log" ||
+		{ cat "$WORK/fio.log"; return 1; }
+}
+echo 1 >"$COUNTERS/requests"
+check "16 adjacent writes at once" batch
+check "are merged: more bios than requests" merged 16
+# A bio for each page.
+dd if="$WORK/data" of="$DEV" bs=64k count=1 status=none
 echo 1 >"$COUNTERS/requests"
 dd if="$WORK/data" of="$DEV" bs=64k count=1 conv=fsync status=none
-merged() {
-	local requests bios bytes
-	read -r requests bios bytes <<<"$(sum write)"
-	echo "$requests requests, $bios bios, $bytes bytes"
-	[ "$requests" -le "$bios" ] && [ "$bytes" -eq 65536 ]
-}
-check "buffered writes: bytes are exact" merged
+check "so are buffered writes" merged 16
+
+# Two queues: which one a request comes on is up to the processor.
+load nr_devices=0
+mkdir "$CONFIG/a"
+set_to size 16 submit_queues 2 power 1
+check "two queues are there" is queues "$(find /sys/block/a/mq -mindepth 1 -maxdepth 1 | wc -l)" 2
+for queue in 0 1; do
+	cpus=$(tr -d ' ' <"/sys/block/a/mq/$queue/cpu_list")
+	for file in requests request_sizes; do
+		echo 1 >/sys/kernel/debug/dif_blk/a/requests
+		taskset --cpu-list "$cpus" \
+			dd if=/dev/zero of=/dev/a bs=4k count=8 oflag=direct status=none
+		case $file in
+		requests)	expected="$queue write 8 8 8 32768" ;;
+		request_sizes)	expected="$queue write 4096 8" ;;
+		esac
+		check "from processors $cpus: queue $queue alone has them in $file" \
+			is $file "$(tail -n +2 /sys/kernel/debug/dif_blk/a/$file)" "$expected"
+	done
+done
 ktap_finished
