@@ -5,7 +5,7 @@
 # back, and the neighbours keep their content.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 11 blkdiscard
+begin 17 blkdiscard
 
 fill() {
 	dd if=/dev/urandom of="$WORK/data" bs=1M count=4 status=none
@@ -48,4 +48,17 @@ check "all memory is given back" counter_is stored_bytes 0
 dd if=/dev/zero of="$WORK/data" bs=1M count=4 status=none
 check "reads as zeroes" same
 check "nothing was found wrong on the way" counter_is read_mismatches 0
+
+# Memory of the system's, not only what the disk says: 128 MiB, a quarter of it, then the rest.
+load size_mb=256
+before=$(free_kb)
+dd if=/dev/zero of="$DEV" bs=1M count=128 oflag=direct status=none
+check "128 MiB are stored" counter_is stored_bytes $((128 << 20))
+full=$(free_kb)
+check "the system has less by that" at_least "kB less" $((before - full)) $((112 << 10))
+check "discard of 32 MiB" blkdiscard --offset 64M --length 32M "$DEV"
+# memory_back allows the debug kernel three times as much.
+check "the system has some of it back" memory_back $((full + (32 << 10))) $((8 << 10))
+check "discard of the whole disk" blkdiscard "$DEV"
+check "the system has all of it back" memory_back "$before" $((24 << 10))
 ktap_finished
