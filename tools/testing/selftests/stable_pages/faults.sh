@@ -5,7 +5,7 @@
 # asked for, and nowhere else.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 49 python3 blkdiscard
+begin 71 python3 blkdiscard
 
 FAULTS=$COUNTERS/faults
 COUNT=512
@@ -96,6 +96,58 @@ flipped_of_4096() {
 		log_has "dif0: stored block 25: reference tag is 0x000000000018, not 0x000000000019"
 }
 check "a bit of a tuple of 16 bytes" flipped_of_4096
+
+# Tuples that came with the write are stored first, and flipped then.
+params=(pi=dix)
+fresh 'write flip-guard sectors=200 count=1'
+check "pi=dix: the write succeeds" is failures "$(sectors write=2 192 16 16)" ''
+reset_counters
+check "pi=dix: that sector is found, alone" is failures "$(sectors verify=2 192 16)" '200 EILSEQ'
+check "pi=dix: once" is "intervals and mismatches, read and written" \
+	"$(counter intervals_read) $(counter read_mismatches) $(counter write_mismatches)" "16 1 0"
+check "pi=dix: it says so once" log_has "dif0: stored block 200: guard tag"
+check "pi=dix: the disk found it, the block layer nothing" \
+	log_has 'guard tag error\|ref tag error' 0
+check "pi=dix: written again, it is right" is failures \
+	"$(sectors write=3 200 1; sectors verify=3 200 1)" ''
+
+# Random bits: one in each sector, the same ones with the same seed.
+# Without tuples they can be read.
+flips() {
+	params=(pi=none seed="$1")
+	fresh 'write flip-data'
+	sectors write=2 0 64
+	dd if="$DEV" of="$WORK/flipped.$2" bs=32k count=1 iflag=direct status=none
+}
+flips 5 once
+flips 5 again
+flips 6 other
+echo clear >"$FAULTS"
+sectors write=2 0 64
+dd if="$DEV" of="$WORK/right" bs=32k count=1 iflag=direct status=none
+one_in_each() {
+	local at was is last=-1 count=0
+	while read -r at was is; do
+		local sector=$(((at - 1) / 512)) bits=$((8#$was ^ 8#$is))
+		if [ $sector -le $last ] || [ $((bits & (bits - 1))) -ne 0 ]; then
+			echo "sector $sector: byte $at is $is, not $was"
+			return 1
+		fi
+		last=$sector
+		count=$((count + 1))
+	done < <(cmp -l "$WORK/right" "$WORK/flipped.once")
+	is "sectors with another bit" $count 64
+}
+check "a random bit in each sector" one_in_each
+places() {
+	local places
+	places=$(cmp -l "$WORK/right" "$WORK/flipped.once" |
+		awk '{ print ($1 - 1) % 512 }' | sort -u | wc -l)
+	at_least "places in 64 sectors" "$places" 32
+}
+check "not always the same" places
+check "the same ones with the same seed" cmp "$WORK/flipped.once" "$WORK/flipped.again"
+check_not "others with another seed" cmp --quiet "$WORK/flipped.once" "$WORK/flipped.other"
 params=()
 
 # What no checksum finds.
@@ -116,6 +168,39 @@ check "of a torn one the first sectors are new" is different "$(sectors verify=2
 fresh 'write torn keep=18446744073709551615'
 sectors write=2 304 8 8
 check "one that is cut nowhere is all there" is different "$(sectors verify=2 304 8)" ''
+# Cut inside of an interval: it has some sectors of both, and the old tuple.
+params=(block_size=4096)
+fresh 'write torn keep=11'
+sectors write=2 304 24 24
+echo clear >"$FAULTS"
+check "4096: what was written whole is new, what wasn't is old" is different \
+	"$(sectors verify=2 296 8 8; sectors verify=2 304 8 8; sectors verify=2 320 16 8)" \
+	"$(for ((n = 296; n < 304; n++)); do echo "$n stale 1"; done
+	for ((n = 320; n < 336; n++)); do echo "$n stale 1"; done)"
+reset_counters
+check "4096: the one that is cut is found" is failures "$(sectors read 304 24 8)" '312 EILSEQ'
+check "4096: alone" is "intervals and mismatches" \
+	"$(counter intervals_read) $(counter read_mismatches)" "3 1"
+check "4096: its tuple is the old one" log_has "dif0: stored block 39: guard tag"
+params=(block_size=4096 pi=none)
+fresh 'write torn keep=11'
+sectors write=2 304 24 24
+check "4096: no tuple: it is cut at that sector" is different "$(sectors verify=2 304 24 8)" \
+	"$(for ((n = 315; n < 328; n++)); do echo "$n stale 1"; done)"
+
+# Off the end of the disk, which has 32768 sectors: there is no such place.
+params=()
+for to in 32768 32761 18446744073709551615; do
+	fresh "write misdirect to=$to sectors=304"
+	reset_counters
+	check "misdirected to $to: the write fails" is failures "$(sectors write=2 304 8 8)" '304 EIO'
+	check "misdirected to $to: nothing was written" is different \
+		"$(sectors verify=1 296 24 8) $(counter stored_bytes) $(counter read_mismatches)" \
+		" $((COUNT * 512)) 0"
+done
+fresh 'write misdirect to=32760 sectors=304'
+check "misdirected to the last place: it succeeds" is failures "$(sectors write=2 304 8 8)" ''
+
 fresh 'discard drop'
 blkdiscard "$DEV"
 check "a dropped discard leaves all" is different "$(sectors verify 0 $COUNT 8)" ''
