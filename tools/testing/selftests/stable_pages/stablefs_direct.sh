@@ -44,12 +44,12 @@ TARGET=$DEV
 load_with_fs size_mb=64 pi=dix completion_us=200000
 make_fs && mount_fs
 read_verified() {
-	"$HERE/stablefs_direct_read.py" "$TARGET" "$MNT" test_read
+	"$HERE/stablefs_direct_read.py" "$TARGET" "$MNT" read
 }
 for strategy in "${strategies[@]}"; do
 	mount -o "remount,stable=$strategy" "$MNT"
 	check "$strategy: a direct read that is verified" read_verified
-	rm -rf "${MNT:?}/test_read"
+	rm -rf "${MNT:?}/read"
 done
 mount -o remount,stable=off "$MNT"
 check_not "off: it fails" read_verified
