@@ -2,25 +2,35 @@
 
 //! What is unstable is confirmed by a check of another kind.
 //!
-//! Without the capability: the same with it is stable, as theory has it. With it, or under a device that doesn't pass
-//! it on: once more on a disk with `pi=dix`, where the block layer made the tuples (`block/t10-pi.c`), and their
-//! guards no longer agree. If the device passes those on, and asks for stable pages because of them: once more with
-//! `queue/stable_writes` set on top, which is stable.
+//! Without the capability, if the same with it is stable: that it is, as theory has it. All others: once more, in the
+//! same circumstances, on a disk with `pi=dix`, where the block layer made the tuples (`block/t10-pi.c`), and their
+//! guards no longer agree. If a device on top passes those on, and asks for stable pages because of them, but not of the
+//! capability: once more with `queue/stable_writes` set on top, which is stable.
 
 use crate::cell::{self, Combination};
 use crate::disk::{Pi, Setting};
 use crate::journal::{Journal, Line};
 use crate::run::{Found, Made, Plan};
 use crate::subject::Subject;
+use crate::way::Way;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use survey_lib::report::{Capability, Cell, Verdict};
 
-/// How much longer one is tried that shows nothing beside others.
+/// How long one is tried beside others: a single change is enough, which mostly is there at once.
+const SHORT: Duration = Duration::from_millis(500);
+/// How much longer one is tried that shows nothing beside others, at most.
 const LONGER: Duration = Duration::from_secs(5);
 
 /// Confirms what can be, and wasn't.
 pub(crate) fn all(plan: &Plan, journal: &mut Journal, found: &mut Found) -> Result<(), String> {
+    for index in 0..found.cells.len() {
+        let text = found.cells.get(index).and_then(|cell| {
+            let known = is_open(cell) && !asks_not(found, cell);
+            contrast(twin(cell, &found.cells).filter(|_| known)?)
+        });
+        note(journal, found, index, text)?;
+    }
     for (name, mut group) in groups(plan, found) {
         // It brought the machine down.
         let begun = |line: &Line| matches!(line, Line::Begun(begun) if *begun == name);
@@ -32,15 +42,6 @@ pub(crate) fn all(plan: &Plan, journal: &mut Journal, found: &mut Found) -> Resu
         for cell in group.cells {
             note(journal, found, cell.index, cell.text)?;
         }
-    }
-    for index in 0..found.cells.len() {
-        let text = match found.cells.get(index) {
-            Some(cell) if is_open(cell) && cell.capability == Capability::Off => {
-                contrast(cell, &found.cells)
-            }
-            _ => None,
-        };
-        note(journal, found, index, text)?;
     }
     Ok(())
 }
@@ -63,20 +64,32 @@ fn note(
     journal.add(&Line::Cell(Box::new(cell.clone())))
 }
 
-/// The same with the capability is stable.
-fn contrast(cell: &Cell, cells: &[Cell]) -> Option<String> {
-    let other = cells.iter().find(|other| {
-        other.capability == Capability::On
-            && (&other.subject, &other.way, other.window_us, other.sector)
-                == (&cell.subject, &cell.way, cell.window_us, cell.sector)
-    })?;
-    match other.verdict {
-        Verdict::Stable => Some(format!(
+/// Where nobody above knows of the capability, it makes no difference.
+fn asks_not(found: &Found, cell: &Cell) -> bool {
+    found.propagates.get(&cell.subject) == Some(&false)
+}
+
+/// Of one without the capability: the same with it.
+fn twin<'a>(cell: &Cell, cells: &'a [Cell]) -> Option<&'a Cell> {
+    let all = |cell: &Cell| {
+        let Cell { subject, way, .. } = cell;
+        (subject.clone(), way.clone(), cell.window_us, cell.sector)
+    };
+    let other = |other: &&Cell| other.capability == Capability::On && all(other) == all(cell);
+    cells
+        .iter()
+        .find(other)
+        .filter(|_| cell.capability == Capability::Off)
+}
+
+/// The same with the capability is stable. If it isn't, that is no check of this one.
+fn contrast(twin: &Cell) -> Option<String> {
+    (twin.verdict == Verdict::Stable).then(|| {
+        format!(
             "on a disk that asks for stable pages {} writes were checked, and no page had changed",
-            other.writes
-        )),
-        _ => other.confirmed.clone(),
-    }
+            twin.writes
+        )
+    })
 }
 
 /// One that is run once more.
@@ -84,6 +97,8 @@ struct Again {
     /// Which of the cells.
     index: usize,
     combination: Combination,
+    /// The survey doesn't say what it is with the capability, which it was without.
+    alone: bool,
     /// What that showed.
     text: Option<String>,
 }
@@ -103,10 +118,7 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
     let mut groups = BTreeMap::new();
     for (index, cell) in found.cells.iter().enumerate() {
         let (name, capability, sector) = (&cell.subject, cell.capability, cell.sector);
-        // Where nobody above knows of the capability, it is no control.
-        let asks_not = found.propagates.get(name) == Some(&false);
-        let again = capability == Capability::On || asks_not;
-        if !again || !is_open(cell) {
+        if !is_open(cell) {
             continue;
         }
         let Some((subject, way)) = plan.find(cell) else {
@@ -118,7 +130,7 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
                 subject,
                 capability,
                 sector,
-                asks_not,
+                asks_not: asks_not(found, cell),
                 cells: Vec::new(),
             });
         group.cells.push(Again {
@@ -129,6 +141,7 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
                 window_us: cell.window_us,
                 sector,
             },
+            alone: capability == Capability::Off && twin(cell, &found.cells).is_none(),
             text: None,
         });
     }
@@ -136,46 +149,70 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
 }
 
 impl Group<'_> {
-    /// With tuples that the block layer makes. If these keep pages stable, since they ask for it all the way up: with
-    /// a device on top that asks for it, where that is stable, if it didn't before.
+    /// With tuples that the block layer makes. If these keep pages stable, since they ask for it all the way up: where
+    /// that is asked for otherwise, and is stable, if it wasn't before.
     fn run(&mut self, plan: &Plan) -> Result<(), String> {
-        let tuples = Trial {
+        let app = |again: &Again| matches!(again.combination.way, Way::App(_));
+        // An application may have much to do first.
+        let long = self.cells.iter().any(app);
+        let own = Trial {
             up: &self.subject.up,
             pi: Pi::Dix,
             copy: false,
-            time: plan.time,
+            capability: self.capability,
+            time: if long {
+                plan.time
+            } else {
+                plan.time.min(SHORT)
+            },
             at_once: usize::MAX,
+            which: |_| true,
             shows: guards_differ,
         };
-        tuples.run(self)?;
+        own.run(self)?;
+        let other = Trial {
+            pi: self.subject.disk.pi,
+            copy: true,
+            time: plan.time,
+            ..own
+        };
         if let Some(up) = self.subject.asking().filter(|_| self.asks_not) {
             let asking = Trial {
                 up: &up,
-                pi: self.subject.disk.pi,
-                copy: true,
-                shows: is_stable,
-                ..tuples
+                shows: is_stable_on_top,
+                ..other
             };
             asking.run(self)?;
+        } else {
+            let contrast = Trial {
+                capability: Capability::On,
+                which: |again| again.alone,
+                shows: contrast,
+                ..other
+            };
+            contrast.run(self)?;
         }
         // A write that failed for another may have made the filesystem refuse everything.
         let alone = Trial {
-            time: plan.time + LONGER,
+            time: (plan.time * 4).min(plan.time + LONGER),
             at_once: 1,
-            ..tuples
+            ..own
         };
         alone.run(self)
     }
 }
 
 /// How they are.
+#[derive(Clone, Copy)]
 struct Trial<'a> {
     up: &'a str,
     pi: Pi,
     copy: bool,
+    capability: Capability,
     time: Duration,
     /// How many on one that was made.
     at_once: usize,
+    which: fn(&Again) -> bool,
     shows: fn(&Cell) -> Option<String>,
 }
 
@@ -183,7 +220,7 @@ impl Trial<'_> {
     /// Those that nothing was shown of.
     fn run(&self, group: &mut Group<'_>) -> Result<(), String> {
         let setting = Setting {
-            capability: group.capability,
+            capability: self.capability,
             sector: group.sector,
             pi: self.pi,
             copy: self.copy,
@@ -191,7 +228,7 @@ impl Trial<'_> {
         let mut left: Vec<_> = group
             .cells
             .iter_mut()
-            .filter(|cell| cell.text.is_none())
+            .filter(|cell| cell.text.is_none() && (self.which)(cell))
             .collect();
         for some in left.chunks_mut(self.at_once) {
             // What can't be made so isn't confirmed.
@@ -199,7 +236,11 @@ impl Trial<'_> {
                 continue;
             };
             for cell in some {
-                cell.text = (self.shows)(&cell::run(&made.site(), cell.combination, self.time)?);
+                let combination = Combination {
+                    capability: self.capability,
+                    ..cell.combination
+                };
+                cell.text = (self.shows)(&cell::run(&made.site(), combination, self.time)?);
             }
             made.down()?;
         }
@@ -216,7 +257,7 @@ fn guards_differ(again: &Cell) -> Option<String> {
     })
 }
 
-fn is_stable(again: &Cell) -> Option<String> {
+fn is_stable_on_top(again: &Cell) -> Option<String> {
     (again.verdict == Verdict::Stable).then(|| {
         format!(
             "with a device on top that asks for stable pages {} writes were checked, and no page had changed",
