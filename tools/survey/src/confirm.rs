@@ -10,6 +10,7 @@
 use crate::cell::{self, Combination};
 use crate::disk::{Pi, Setting};
 use crate::journal::{Journal, Line};
+use crate::place;
 use crate::run::{Found, Made, Plan};
 use crate::subject::Subject;
 use crate::way::Way;
@@ -26,7 +27,7 @@ const LONGER: Duration = Duration::from_secs(5);
 pub(crate) fn all(plan: &Plan, journal: &mut Journal, found: &mut Found) -> Result<(), String> {
     for index in 0..found.cells.len() {
         let text = found.cells.get(index).and_then(|cell| {
-            let known = is_open(cell) && !asks_not(found, cell);
+            let known = is_open(cell) && (!asks_not(found, cell) || is_below(cell));
             contrast(twin(cell, &found.cells).filter(|_| known)?)
         });
         note(journal, found, index, text)?;
@@ -67,6 +68,12 @@ fn note(
 /// Where nobody above knows of the capability, it makes no difference.
 fn asks_not(found: &Found, cell: &Cell) -> bool {
     found.propagates.get(&cell.subject) == Some(&false)
+}
+
+/// The pages are those of a filesystem on the disk itself, which knows what that asks for, whatever is above.
+fn is_below(cell: &Cell) -> bool {
+    let first = cell.first.as_ref();
+    first.is_some_and(|first| first.what == place::BELOW)
 }
 
 /// Of one without the capability: the same with it.

@@ -8,15 +8,16 @@ use crate::shell;
 use crate::way::Way;
 use std::time::Duration;
 
+/// What a file of a filesystem is that has a device on top in it.
+pub(crate) const BELOW: &str = "file below the device";
+
 /// What it is, as well as it can be said.
 pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
     let subject = site.subject;
     let direct = [Way::Direct, Way::IoUring].contains(&way);
     match (record.kind.as_str(), record.inode) {
         // The filesystem is on the disk itself, where the device on top isn't.
-        ("file", Some(_)) if record.on_disk() && !site.is_top(&record.disk) => {
-            "file below the device".to_owned()
-        }
+        ("file", Some(_)) if record.on_disk() && !site.is_top(&record.disk) => BELOW.to_owned(),
         ("file", Some(inode)) => subject
             .inodes
             .get(&inode.to_string())
