@@ -49,6 +49,8 @@ pub(crate) struct Subject {
     /// Inodes that are no files of a user, and what they have.
     #[serde(default)]
     pub(crate) inodes: BTreeMap<String, String>,
+    /// What starts writeback, where sync_file_range() doesn't.
+    pub(crate) sync: Option<Sync>,
     /// What the kernel says when data didn't agree with its digest on the way to the disks.
     pub(crate) digest: Option<String>,
     /// Ways that make no sense, and why.
@@ -78,6 +80,24 @@ pub(crate) struct Needs {
     pub(crate) commands: Vec<String>,
     #[serde(default)]
     pub(crate) modules: Vec<String>,
+}
+
+/// What a writer calls after each block.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Sync {
+    Fsync,
+    Fdatasync,
+}
+
+impl Sync {
+    /// As wac has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fsync => "fsync",
+            Self::Fdatasync => "fdatasync",
+        }
+    }
 }
 
 fn one() -> u32 {
@@ -186,6 +206,7 @@ impl Subject {
             down: format!("{}\n{}", upper.down, self.down),
             under: Vec::new(),
             inodes: upper.inodes.clone(),
+            sync: upper.sync,
             not_applicable: upper.not_applicable.clone(),
             ..self.clone()
         }
@@ -277,6 +298,10 @@ mod tests {
             ),
             ("colour = 1", "unknown field `colour`"),
             ("disks = 'x'", "invalid type"),
+            (
+                "sync = 'none'",
+                "unknown variant `none`, expected `fsync` or `fdatasync`",
+            ),
             ("not_applicable = { fly = 'no' }", "way 'fly' is not known"),
             (
                 "disk = { pi = 'none' }",
