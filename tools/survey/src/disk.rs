@@ -66,6 +66,8 @@ pub(crate) struct Record {
     /// `/dev/...` of the disk.
     #[serde(skip)]
     pub(crate) disk: String,
+    /// When it was seen, by a clock that all disks have.
+    time_ns: u64,
     pub(crate) sector: u64,
     pub(crate) interval: u64,
     pub(crate) kind: String,
@@ -168,7 +170,7 @@ impl Disks {
         Ok(all)
     }
 
-    /// The records that there are, of each disk.
+    /// The records that there are, of all of them, the earliest first.
     pub(crate) fn records(&self) -> Result<Vec<Record>, String> {
         let mut records = Vec::new();
         for name in &self.names {
@@ -179,6 +181,7 @@ impl Disks {
                 records.push(record);
             }
         }
+        records.sort_by_key(|record| record.time_ns);
         Ok(records)
     }
 }
