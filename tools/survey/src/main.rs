@@ -29,6 +29,7 @@ mod binlog;
 mod cell;
 mod confirm;
 mod disk;
+mod fat;
 mod journal;
 mod kmsg;
 mod metadata;

@@ -4,6 +4,7 @@
 
 use crate::cell::Site;
 use crate::disk::Record;
+use crate::fat;
 use crate::shell;
 use crate::way::Way;
 use std::time::Duration;
@@ -29,7 +30,8 @@ pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
             // Which device, isn't recorded. The offset in the disk is known, though.
             .and_then(|offset| {
                 let disk = record.is_at(offset);
-                of_ext(if disk { &record.disk } else { site.top }, offset)
+                let device = if disk { &record.disk } else { site.top };
+                of_ext(device, offset).or_else(|| fat::of(device, offset).map(str::to_owned))
             })
             .unwrap_or_else(|| "metadata".to_owned()),
         // What is registered with io_uring isn't pinned for each request, nor is it known of a request that came
