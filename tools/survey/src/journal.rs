@@ -19,6 +19,8 @@ pub(crate) enum Line {
     Cell(Box<Cell>),
     /// Whether a stack asks for stable pages where its disks do.
     Propagates { subject: String, does: bool },
+    /// Whether it does where they don't.
+    Unasked { subject: String, does: bool },
 }
 
 /// The file.

@@ -268,7 +268,10 @@ fn survey(args: &RunArgs) -> Result<(), String> {
         subjects: plan
             .subjects
             .iter()
-            .map(|(subject, _)| subject.to_report(found.propagates.get(&subject.name).copied()))
+            .map(|(subject, _)| {
+                let of = |all: &HashMap<String, bool>| all.get(&subject.name).copied();
+                subject.to_report(of(&found.propagates), of(&found.unasked))
+            })
             .collect(),
         ways: plan.ways().iter().map(|way| way.to_report()).collect(),
         cells: found.cells,

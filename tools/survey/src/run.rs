@@ -38,6 +38,8 @@ const MNT: &str = "/tmp/survey";
 pub(crate) struct Found {
     pub(crate) cells: Vec<Cell>,
     pub(crate) propagates: HashMap<String, bool>,
+    /// Whether the device on top asks for stable pages where the disks don't.
+    pub(crate) unasked: HashMap<String, bool>,
 }
 
 /// What a combination of a subject is called in the journal.
@@ -128,6 +130,9 @@ impl Plan {
                 Line::Propagates { subject, does } => {
                     found.propagates.insert(subject.clone(), *does);
                 }
+                Line::Unasked { subject, does } => {
+                    found.unasked.insert(subject.clone(), *does);
+                }
             }
         }
         found.cells.extend(cells.into_values());
@@ -180,6 +185,10 @@ impl Plan {
                     self.subject(subject, setting, &left, journal, table, &mut found)?;
                 }
             }
+            let name = format!("{} without the capability", subject.name);
+            if !ended.contains_key(&name) {
+                unasked(subject, name, journal, &mut found)?;
+            }
         }
         Ok(found)
     }
@@ -209,16 +218,7 @@ impl Plan {
             Err(Stuck::Failed(why)) => return all(Verdict::Refused, &why, found),
             Err(Stuck::Lost(why)) => return Err(format!("{}: {why}", subject.name)),
         };
-        if setting.capability == Capability::On {
-            if let Some(does) = made.asks() {
-                let line = Line::Propagates {
-                    subject: subject.name.clone(),
-                    does,
-                };
-                journal.add(&line)?;
-                found.propagates.insert(subject.name.clone(), does);
-            }
-        }
+        made.asks(setting.capability, journal, found)?;
         for (name, combination) in left {
             journal.add(&Line::Begun(name.clone()))?;
             table.begin();
@@ -229,6 +229,39 @@ impl Plan {
         made.down()
             .map_err(|why| format!("{}: {why}", subject.name))
     }
+}
+
+/// Whether a device on top that asks does so by itself, if nothing was surveyed on disks that don't: it is made on
+/// such, with nothing on it.
+fn unasked(
+    subject: &Subject,
+    name: String,
+    journal: &mut Journal,
+    found: &mut Found,
+) -> Result<(), String> {
+    let Subject { name: of, .. } = subject;
+    let asks = found.propagates.get(of) == Some(&true) && !found.unasked.contains_key(of);
+    if !asks || !subject.is_stack() {
+        return Ok(());
+    }
+    journal.add(&Line::Begun(name))?;
+    let bare = subject.bare();
+    let setting = Setting {
+        capability: Capability::Off,
+        sector: 512,
+        pi: subject.disk.pi,
+        copy: true,
+    };
+    match Made::new(&bare, setting) {
+        Ok(made) => {
+            made.asks(setting.capability, journal, found)?;
+            made.down()
+        }
+        // Then it isn't known.
+        Err(Stuck::Failed(_)) => Ok(()),
+        Err(Stuck::Lost(why)) => Err(why),
+    }
+    .map_err(|why| format!("{of}: {why}"))
 }
 
 fn note(
@@ -296,8 +329,38 @@ impl<'a> Made<'a> {
         }
     }
 
-    /// Whether the device on top asks for stable pages, if it is known.
-    fn asks(&self) -> Option<bool> {
+    /// Notes whether the device on top asks for stable pages, if it can be told.
+    fn asks(
+        &self,
+        capability: Capability,
+        journal: &mut Journal,
+        found: &mut Found,
+    ) -> Result<(), String> {
+        let Some(does) = self.stable_writes() else {
+            return Ok(());
+        };
+        let subject = self.subject.name.clone();
+        let (all, line) = match capability {
+            Capability::On => (
+                &mut found.propagates,
+                Line::Propagates {
+                    subject: subject.clone(),
+                    does,
+                },
+            ),
+            Capability::Off => (
+                &mut found.unasked,
+                Line::Unasked {
+                    subject: subject.clone(),
+                    does,
+                },
+            ),
+        };
+        all.insert(subject, does);
+        journal.add(&line)
+    }
+
+    fn stable_writes(&self) -> Option<bool> {
         // Not by its name: without udev, those of dm are no links.
         let number = fs::metadata(&self.top).ok()?.rdev();
         let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));

@@ -59,6 +59,9 @@ pub(crate) struct Subject {
     /// Of a stack that something is made on: how much of `up` makes the stack, in bytes.
     #[serde(skip)]
     below: usize,
+    /// How much of `down` is of what is on it.
+    #[serde(skip)]
+    above: usize,
     /// Each is a subject, with that to say about it: `$VARIANT` is its name.
     #[serde(default)]
     variants: BTreeMap<String, String>,
@@ -204,6 +207,7 @@ impl Subject {
             below: below.len(),
             up: below + &upper.up,
             down: format!("{}\n{}", upper.down, self.down),
+            above: upper.down.len(),
             under: Vec::new(),
             inodes: upper.inodes.clone(),
             sync: upper.sync,
@@ -217,6 +221,17 @@ impl Subject {
         let (below, above) = self.up.split_at_checked(self.below)?;
         let ask = "echo 1 >$(stat -Lc /sys/dev/block/%Hr:%Lr $DISK)/queue/stable_writes";
         (!below.is_empty()).then(|| format!("{below}{ask}\n{above}"))
+    }
+
+    /// The stack with nothing on it, if something is made on it.
+    pub(crate) fn bare(&self) -> Self {
+        let up = self.up.get(..self.below).filter(|up| !up.is_empty());
+        let down = self.down.get(self.above..);
+        Self {
+            up: up.unwrap_or(&self.up).to_owned(),
+            down: down.unwrap_or(&self.down).to_owned(),
+            ..self.clone()
+        }
     }
 
     fn read(path: &Path) -> Result<Self, String> {
@@ -251,14 +266,28 @@ impl Subject {
     }
 
     /// As it is in the report.
-    pub(crate) fn to_report(&self, propagates: Option<bool>) -> report::Subject {
+    pub(crate) fn to_report(
+        &self,
+        propagates: Option<bool>,
+        unasked: Option<bool>,
+    ) -> report::Subject {
+        let propagates = propagates.filter(|_| self.is_stack());
+        let asks = match (propagates, unasked) {
+            (Some(true), Some(true)) => {
+                "The device on top asks for stable pages by itself, also where the disks don't."
+            }
+            (Some(true), Some(false)) => {
+                "The device on top asks for stable pages only where the disks do: it passes that on."
+            }
+            _ => "",
+        };
         report::Subject {
             name: self.name.clone(),
             title: self.title.clone(),
             kind: self.kind,
-            about: self.about.clone(),
+            about: [&self.about, " ", asks].concat().trim().to_owned(),
             recipe: self.up.trim().to_owned(),
-            propagates: propagates.filter(|_| self.is_stack()),
+            propagates,
         }
     }
 
@@ -343,6 +372,16 @@ mod tests {
         let asking = stack.asking().unwrap();
         assert!(asking.contains("stable_writes\nmkfs.ext4"), "{asking}");
         assert_eq!(named("ext4").unwrap().asking(), None);
+        let bare = stack.bare();
+        assert!(bare
+            .up
+            .trim_end()
+            .ends_with("DISK=/dev/mapper/survey-linear"));
+        assert_eq!(bare.down.trim(), "dmsetup remove --retry survey-linear");
+        let about = |on, off| stack.to_report(Some(on), Some(off)).about;
+        assert!(about(true, true).ends_with("where the disks don't."));
+        assert!(about(true, false).ends_with("it passes that on."));
+        assert_eq!(about(false, false), "As LVM has it.");
         let error = Subject::all(&[directory.clone(), directory]).unwrap_err();
         assert!(error.contains("there is another subject called"), "{error}");
     }
