@@ -69,10 +69,11 @@ pub(crate) struct Record {
     /// When it was seen, by a clock that all disks have.
     time_ns: u64,
     pub(crate) sector: u64,
-    pub(crate) interval: u64,
     pub(crate) kind: String,
     /// Of a file: the device of its filesystem, or what that is called.
     pub(crate) fs: Option<String>,
+    /// Its number, or that of the block device.
+    dev: Option<String>,
     pub(crate) inode: Option<u64>,
     pub(crate) offset: Option<u64>,
     pub(crate) ranges: Vec<(u32, u32)>,
@@ -91,10 +92,10 @@ pub(crate) struct Page {
 }
 
 impl Record {
-    /// Whether that is where it is on the disk, in bytes.
-    pub(crate) fn is_at(&self, offset: u64) -> bool {
-        let begin = self.sector * 512;
-        (begin..begin + self.interval).contains(&offset)
+    /// `/dev/...` of the device that it says the page is of, or its filesystem is on.
+    pub(crate) fn device(&self) -> Option<String> {
+        let link = std::fs::read_link(format!("/sys/dev/block/{}", self.dev.as_deref()?)).ok()?;
+        Some(format!("/dev/{}", link.file_name()?.to_str()?))
     }
 
     /// Whether it is a page of a filesystem that is on the disk, with no device in between.

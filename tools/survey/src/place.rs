@@ -27,11 +27,9 @@ pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
         ("block device", _) if subject.raw => "data of the device".to_owned(),
         ("block device", _) => record
             .offset
-            // Which device, isn't recorded. The offset in the disk is known, though.
             .and_then(|offset| {
-                let disk = record.is_at(offset);
-                let device = if disk { &record.disk } else { site.top };
-                of_ext(device, offset).or_else(|| fat::of(device, offset).map(str::to_owned))
+                let device = record.device()?;
+                of_ext(&device, offset).or_else(|| fat::of(&device, offset).map(str::to_owned))
             })
             .unwrap_or_else(|| "metadata".to_owned()),
         // What is registered with io_uring isn't pinned for each request, nor is it known of a request that came
