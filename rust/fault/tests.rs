@@ -82,7 +82,10 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
         ),
         ("read drop", "'read' is not valid"),
         ("flush torn keep=1", "'flush' is not valid"),
-        ("flush hang sectors=1", "'1' is not valid: must be no sectors"),
+        (
+            "flush hang sectors=1",
+            "'1' is not valid: must be no sectors",
+        ),
         ("write error bit=1", "'1' is not valid: must be sectors="),
         ("write drop keep=1", "'1' is not valid"),
     ] {
