@@ -6,16 +6,17 @@
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$HERE/stablefs_lib.sh"
-begin_stablefs 27 survey dmsetup
+begin_stablefs 46 survey dmsetup
 
-readonly SUBJECTS=$WORK/subjects
-mkdir "$SUBJECTS"
+readonly SUBJECTS=$WORK/subjects OWN=$WORK/own
+mkdir "$SUBJECTS" "$OWN"
 
-# subject NAME LINE...: its description.
+# subject NAME LINE...: its description, in $directory.
+directory=$SUBJECTS
 subject() {
 	local name=$1
 	shift
-	printf '%s\n' "$@" >"$SUBJECTS/$name.toml"
+	printf '%s\n' "$@" >"$directory/$name.toml"
 }
 
 # filesystem NAME STRATEGY: stablefs.
@@ -63,6 +64,13 @@ has() {
 	}
 }
 
+# own_check WAY: what confirms own-unsure without the capability isn't what does with it.
+own_check() {
+	local off
+	off=$(verdict own-unsure "$1" off confirmed)
+	has "$off" 'pi=dix' && [ "$off" != "$(verdict own-unsure "$1" on confirmed)" ]
+}
+
 load_with_fs nr_devices=0
 filesystem sure wait
 filesystem unsure off
@@ -88,6 +96,7 @@ for kind in '' stack-; do
 done
 check "what changed is the file's data" has "$(verdict unsure write on first)" "file data"
 check "the stack asks for stable pages, too" grep -q '"propagates": *true' "$WORK/json"
+check "since it passes that on" grep -q '"about": *"[^"]*it passes that on' "$WORK/json"
 check "what can't be made is refused" is verdict "$(verdict refused write on)" refused
 check "with the last line it said" is why "$(verdict refused write on why)" 'it has none'
 check "what lacks something is not supported" is verdict "$(verdict lacking write on)" unsupported
@@ -97,6 +106,33 @@ check "and says what" has "$(verdict lacking write on why)" 'no module no_such_f
 lines=$(grep -c . "$WORK/journal")
 check "it goes on where it was" run_survey --only sure:write
 check "with nothing to do" is lines "$(grep -c . "$WORK/journal")" "$lines"
+
+# With another directory, as SUBJECTS= has it.
+directory=$OWN
+filesystem own-sure snapshot
+filesystem own-unsure off
+check "subjects of one's own" fresh --subjects "$OWN" --only own-sure:write --only own-sure:mmap \
+	--only own-unsure:write --only own-unsure:mmap
+for way in write mmap; do
+	check "$way: one is stable" is verdict "$(verdict own-sure $way on)" stable
+	check "one isn't" is verdict "$(verdict own-unsure $way on)" unstable
+	check "and that is confirmed" has "$(verdict own-unsure $way on confirmed)" 'pi=dix'
+	check "without the capability both aren't" is verdicts \
+		"$(verdict own-sure $way off) $(verdict own-unsure $way off)" 'unstable unstable'
+	check "the one by what it is with it" has "$(verdict own-sure $way off confirmed)" \
+		'asks for stable pages'
+	check "the other by a check of its own" own_check "$way"
+done
+
+# What was left out is run for the contrast.
+check "without the capability only" fresh --only sure:write --capability off
+check "it is confirmed as well" has "$(verdict sure write off confirmed)" 'asks for stable pages'
+
+# An application that hardly writes: no page changes, and that says nothing.
+seconds=0.3
+check "too few writes" fresh --only sure --capability on --app 'sleep 99'
+check "aren't stable" is verdict "$(verdict sure app on)" not-applicable
+check "but too few" has "$(verdict sure app on why)" 'too few writes to tell'
 
 # An application rewrites a block that is being written back; another one has failed.
 seconds=3
