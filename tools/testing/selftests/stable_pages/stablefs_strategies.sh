@@ -38,7 +38,7 @@ is_in_effect() {
 	esac
 	echo 1 >"$STABLEFS/dif0/reset"
 	run C "$2" --writer-sync none --mapper-sync none &&
-		at_least "$treatment" "$(decided $treatment)" 1
+		at_least "$treatment" "$(decided "$treatment")" 1
 }
 
 copies() {
