@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Every allocation made when the driver is loaded, and by reads and writes, fails
-# in turn: each time the operation ends well or with ENOMEM, and nothing is left
-# behind. Requests that the block layer fails reach the caller as EIO. Needs a
-# kernel with fault injection (KERNEL=debug).
+# in turn: each time the operation ends well or, where it was the caller's, with ENOMEM,
+# and nothing is left behind; a request for which only the driver lacks memory is tried
+# again. Requests that the block layer fails reach the caller as EIO. Needs a kernel
+# with fault injection (KERNEL=debug).
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
