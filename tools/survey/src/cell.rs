@@ -16,8 +16,8 @@ use survey_lib::report::{Capability, Cell, Latency, Verdict, Violation};
 /// Fewer writes, of each disk, say nothing. That wac fills and syncs its file of 16 blocks before and after its work, when
 /// nobody changes them, makes ten to fifteen.
 const FEW: u64 = 20;
-/// How much longer it is tried if there were fewer.
-const MORE: u32 = 10;
+/// How much longer it is tried if there were fewer: first this, then that.
+const MORE: [u32; 2] = [3, 10];
 /// That long at most.
 const LONG: Duration = Duration::from_secs(20);
 
@@ -98,7 +98,7 @@ fn reproduce(subject: &Subject, combination: Combination) -> String {
     )
 }
 
-/// Runs it for so long, and once more for longer if that was too short to say anything.
+/// Runs it for so long, and again for longer if that was too short to say anything.
 pub(crate) fn run(
     site: &Site<'_>,
     combination: Combination,
@@ -113,10 +113,11 @@ pub(crate) fn run(
             why.clone(),
         ));
     }
-    let cell = once(site, combination, time)?;
-    let longer = (time * MORE).min(LONG);
-    if cell.verdict == Verdict::NotApplicable && longer > time {
-        return once(site, combination, longer);
+    let mut cell = once(site, combination, time)?;
+    for longer in MORE.map(|more| (time * more).min(LONG)) {
+        if cell.verdict == Verdict::NotApplicable && longer > time {
+            cell = once(site, combination, longer)?;
+        }
     }
     Ok(cell)
 }
