@@ -102,7 +102,7 @@ for queue in 0 1; do
 		taskset --cpu-list "$cpus" \
 			dd if=/dev/zero of=/dev/a bs=4k count=8 oflag=direct status=none
 		case $file in
-		requests)	expected="$queue write 8 8 8 32768" ;;
+		requests)	expected="$queue write 8 8 8 32768 0 0" ;;
 		request_sizes)	expected="$queue write 4096 8" ;;
 		esac
 		check "from processors $cpus: queue $queue alone has them in $file" \
