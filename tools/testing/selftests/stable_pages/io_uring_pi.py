@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 
-from lib import LIBC, counter, same, tests_in
+from lib import LIBC, counter, crc16, same, tests_in
 
 BLOCK = 512
 FIRST, COUNT = 64, 8
@@ -25,16 +25,6 @@ CHK_GUARD, CHK_REFTAG, CHK_APPTAG = 1, 2, 4
 CHK_ALL = CHK_GUARD | CHK_REFTAG | CHK_APPTAG
 OFF_SQ_RING, OFF_SQES = 0, 0x10000000
 GETEVENTS = 1
-
-
-def crc16(data):
-    """CRC-16/T10-DIF."""
-    value = 0
-    for byte in data:
-        value ^= byte << 8
-        for _ in range(8):
-            value = (value << 1) ^ (0x18bb7 if value & 0x8000 else 0)
-    return value
 
 
 def crc64(data):

@@ -73,6 +73,16 @@ def counter(name):
     return int(read(f"{DEBUGFS}/{name}"))
 
 
+def crc16(data):
+    """CRC-16/T10-DIF, bit by bit."""
+    value = 0
+    for byte in data:
+        value ^= byte << 8
+        for _ in range(8):
+            value = (value << 1) ^ (0x18bb7 if value & 0x8000 else 0)
+    return value
+
+
 def tests_in(names):
     """The tests of a file, by name; --list prints them, and is all."""
     tests = {name.removeprefix("test_"): test for name, test in names.items()

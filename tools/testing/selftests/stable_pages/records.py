@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from lib import DEBUGFS, WRITE, counter, same, sync_file_range, tests_in
+from lib import DEBUGFS, WRITE, counter, crc16, same, sync_file_range, tests_in
 
 DEVICE = "/dev/dif0"
 PARAMETERS = "/sys/module/dif_blk/parameters"
@@ -43,16 +43,6 @@ def parameter(name):
     """What the module was loaded with."""
     with open(f"{PARAMETERS}/{name}", encoding="ascii") as file:
         return file.read().strip()
-
-
-def guard_of(data):
-    """CRC-16/T10-DIF, bit by bit, as a record has it."""
-    crc = 0
-    for byte in data:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = (crc << 1) ^ (0x18bb7 if crc & 0x8000 else 0)
-    return f"{crc:#06x}"
 
 
 def in_flight(write, change, delay=0.4):
@@ -194,7 +184,7 @@ def test_changed(_):
     same("after", record["after"], now[begin + shown:min(end, begin + shown + 64)].hex())
     if tuples:
         same("guards", record["guard"],
-             [guard_of(content[begin:end] + more) for content in (was, now)])
+             [f"{crc16(content[begin:end] + more):#06x}" for content in (was, now)])
     same("looks", (record["look"], record["looks"]), (0, 1))
     page = record["page"]
     same("a buffer that is mapped, and pinned for direct I/O",
