@@ -13,9 +13,14 @@ io() {
 	dd if="$DEV" of="$WORK/back" bs=64k count=16 iflag=direct status=none
 }
 
-# sum OPERATION: requests, bios and bytes, of all queues.
+# sums OPERATION: requests, bios, segments and bytes, of all queues.
+sums() {
+	awk -v op="$1" '$2 == op { r += $3; b += $4; s += $5; n += $6 } END { print r, b, s, n }' \
+		"$COUNTERS/requests"
+}
+# sum OPERATION: without segments.
 sum() {
-	awk -v op="$1" '$2 == op { r += $3; b += $4; n += $6 } END { print r, b, n }' "$COUNTERS/requests"
+	sums "$1" | cut -d ' ' -f 1,2,4
 }
 
 for size in 512 4096; do
@@ -46,12 +51,6 @@ check "reset sets them to zero, and leaves what is stored" is counters \
 	"0 0 $((1 << 20))"
 echo 1 >"$COUNTERS/requests"
 check "requests are reset, too" is requests "$(tail -n +2 "$COUNTERS/requests")" ''
-
-# sums OPERATION: requests, bios, segments and bytes, of all queues.
-sums() {
-	awk -v op="$1" '$2 == op { r += $3; b += $4; s += $5; n += $6 } END { print r, b, s, n }' \
-		"$COUNTERS/requests"
-}
 
 # Scattered memory: a segment for each piece. What lies together in one page is one.
 load size_mb=16 window_us=100
