@@ -77,8 +77,8 @@ pub(crate) fn print(report: &Report) -> bool {
                 ),
             );
             // The bytes are moved once more than without a window, and summed or compared once more.
-            for (device, most) in [(WINDOW, 5.0), (COPY, 4.0)] {
-                if row.write {
+            if row.write {
+                for (device, most) in [(WINDOW, 5.0), (COPY, 4.0)] {
                     let window = cost(device);
                     say(
                         window <= most,

@@ -75,12 +75,10 @@ impl Report {
         for row in &self.rows {
             let _ = write!(text, "\n{row:20}");
             for device in &self.devices {
-                match self.get(row, device) {
-                    0.0 => text.push_str("            -"),
-                    throughput => {
-                        let _ = write!(text, " {throughput:12.1}");
-                    }
-                }
+                let _ = match self.get(row, device) {
+                    0.0 => write!(text, " {:>12}", "-"),
+                    throughput => write!(text, " {throughput:12.1}"),
+                };
             }
         }
         let _ = write!(
