@@ -67,7 +67,7 @@ fn note(
 
 /// Where nobody above knows of the capability, it makes no difference.
 fn asks_not(found: &Found, cell: &Cell) -> bool {
-    found.propagates.get(&cell.subject) == Some(&false)
+    found.asks(&cell.subject, Capability::On) == Some(false)
 }
 
 /// The pages are those of a filesystem on the disk itself, which knows what that asks for, whatever is above.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
-use survey_lib::report::Cell;
+use survey_lib::report::{Capability, Cell};
 
 /// A line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,10 +17,12 @@ pub(crate) enum Line {
     Begun(String),
     /// That is what came of it.
     Cell(Box<Cell>),
-    /// Whether a stack asks for stable pages where its disks do.
-    Propagates { subject: String, does: bool },
-    /// Whether it does where they don't.
-    Unasked { subject: String, does: bool },
+    /// Whether the device on top of a subject asks for stable pages, on disks that do or that don't.
+    Asks {
+        subject: String,
+        capability: Capability,
+        does: bool,
+    },
 }
 
 /// The file.

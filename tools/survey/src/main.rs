@@ -272,8 +272,7 @@ fn survey(args: &RunArgs) -> Result<(), String> {
             .subjects
             .iter()
             .map(|(subject, _)| {
-                let of = |all: &HashMap<String, bool>| all.get(&subject.name).copied();
-                subject.to_report(of(&found.propagates), of(&found.unasked))
+                subject.to_report(|capability| found.asks(&subject.name, capability))
             })
             .collect(),
         ways: plan.ways().iter().map(|way| way.to_report()).collect(),

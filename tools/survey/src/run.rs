@@ -37,9 +37,15 @@ const MNT: &str = "/tmp/survey";
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) cells: Vec<Cell>,
-    pub(crate) propagates: HashMap<String, bool>,
-    /// Whether the device on top asks for stable pages where the disks don't.
-    pub(crate) unasked: HashMap<String, bool>,
+    /// Whether the device on top of a subject asks for stable pages, on disks that do or that don't.
+    asks: HashMap<(String, Capability), bool>,
+}
+
+impl Found {
+    /// Whether the device on top asks for stable pages on disks of that capability, if that was found.
+    pub(crate) fn asks(&self, subject: &str, capability: Capability) -> Option<bool> {
+        self.asks.get(&(subject.to_owned(), capability)).copied()
+    }
 }
 
 /// What a combination of a subject is called in the journal.
@@ -127,11 +133,12 @@ impl Plan {
                     cells.insert(name, (**cell).clone());
                 }
                 Line::Cell(_) => {}
-                Line::Propagates { subject, does } => {
-                    found.propagates.insert(subject.clone(), *does);
-                }
-                Line::Unasked { subject, does } => {
-                    found.unasked.insert(subject.clone(), *does);
+                Line::Asks {
+                    subject,
+                    capability,
+                    does,
+                } => {
+                    found.asks.insert((subject.clone(), *capability), *does);
                 }
             }
         }
@@ -240,8 +247,9 @@ fn unasked(
     found: &mut Found,
 ) -> Result<(), String> {
     let Subject { name: of, .. } = subject;
-    let asks = found.propagates.get(of) == Some(&true) && !found.unasked.contains_key(of);
-    if !asks || !subject.is_stack() {
+    let asks = |capability| found.asks(of, capability);
+    let open = asks(Capability::On) == Some(true) && asks(Capability::Off).is_none();
+    if !open || !subject.is_stack() {
         return Ok(());
     }
     journal.add(&Line::Begun(name))?;
@@ -340,24 +348,12 @@ impl<'a> Made<'a> {
             return Ok(());
         };
         let subject = self.subject.name.clone();
-        let (all, line) = match capability {
-            Capability::On => (
-                &mut found.propagates,
-                Line::Propagates {
-                    subject: subject.clone(),
-                    does,
-                },
-            ),
-            Capability::Off => (
-                &mut found.unasked,
-                Line::Unasked {
-                    subject: subject.clone(),
-                    does,
-                },
-            ),
-        };
-        all.insert(subject, does);
-        journal.add(&line)
+        found.asks.insert((subject.clone(), capability), does);
+        journal.add(&Line::Asks {
+            subject,
+            capability,
+            does,
+        })
     }
 
     fn stable_writes(&self) -> Option<bool> {

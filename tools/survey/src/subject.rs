@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use survey_lib::report::{self, Kind};
+use survey_lib::report::{self, Capability, Kind};
 
 /// A subject. The file's name, without `.toml`, is its name.
 #[derive(Clone, Debug, Deserialize)]
@@ -282,14 +282,10 @@ impl Subject {
         self.kind == Kind::Stack
     }
 
-    /// As it is in the report.
-    pub(crate) fn to_report(
-        &self,
-        propagates: Option<bool>,
-        unasked: Option<bool>,
-    ) -> report::Subject {
-        let propagates = propagates.filter(|_| self.is_stack());
-        let asks = match (propagates, unasked) {
+    /// As it is in the report; with whether the device on top asks for stable pages.
+    pub(crate) fn to_report(&self, asks: impl Fn(Capability) -> Option<bool>) -> report::Subject {
+        let propagates = asks(Capability::On).filter(|_| self.is_stack());
+        let asks = match (propagates, asks(Capability::Off)) {
             (Some(true), Some(true)) => {
                 "The device on top asks for stable pages by itself, also where the disks don't."
             }
@@ -331,6 +327,7 @@ impl Subject {
 #[cfg(test)]
 mod tests {
     use super::Subject;
+    use survey_lib::report::Capability;
 
     const GOOD: &str = "title = 'a'\nkind = 'filesystem'\nup = 'true'\ndown = 'true'\n";
 
@@ -406,7 +403,13 @@ mod tests {
             .trim_end()
             .ends_with("DISK=/dev/mapper/survey-linear"));
         assert_eq!(bare.down.trim(), "dmsetup remove --retry survey-linear");
-        let about = |on, off| stack.to_report(Some(on), Some(off)).about;
+        let about = |on, off| {
+            let asks = |capability| match capability {
+                Capability::On => Some(on),
+                Capability::Off => Some(off),
+            };
+            stack.to_report(asks).about
+        };
         assert!(about(true, true).ends_with("where the disks don't."));
         assert!(about(true, false).ends_with("it passes that on."));
         assert_eq!(about(false, false), "As LVM has it.");
