@@ -8,12 +8,12 @@ use super::{
     flight::Hold,
     folio::LockedFolio,
     inode::{Guard, INode, Locked, SharedGuard},
-    iomap::{self, Intent},
+    iomap::{self, Intent, Kind},
     sb::SuperBlock,
     FileSystem, Type,
 };
 use crate::bindings;
-use core::ptr;
+use core::{ops::Range, ptr};
 use kernel::{
     error::{from_result, to_result},
     ioctl::{_IOR, _IOWR},
@@ -46,7 +46,9 @@ pub(super) struct Tables<T>(T);
 impl<T: FileSystem> Tables<T> {
     pub(super) const FILE: &'static bindings::file_operations = &bindings::file_operations {
         owner: (&raw const bindings::__this_module).cast_mut(),
-        fop_flags: bindings::FOP_BUFFER_RASYNC | bindings::FOP_BUFFER_WASYNC,
+        fop_flags: bindings::FOP_BUFFER_RASYNC
+            | bindings::FOP_BUFFER_WASYNC
+            | bindings::FOP_DIO_PARALLEL_WRITE,
         llseek: Some(llseek::<T>),
         read_iter: Some(read_iter::<T>),
         write_iter: Some(write_iter::<T>),
@@ -244,22 +246,13 @@ unsafe fn before_direct<'a, T: Type>(
     // What is under writeback now may yet begin its way, and nothing else: first that, then this.
     let hold = inode.flights().hold();
     // SAFETY: As the caller says.
-    let (start, len) = unsafe {
-        (
-            (*iocb).ki_pos.unsigned_abs(),
-            bindings::storage_iov_iter_count(data) as u64,
-        )
-    };
-    let range = start..start.saturating_add(len);
-    let last = range.end.saturating_sub(1) as i64;
+    let range = unsafe { range_of(iocb, data) };
+    let (start, last) = (range.start as i64, range.end.saturating_sub(1) as i64);
     // SAFETY: The mapping is a live inode's.
     unsafe {
         if nowait {
-            let busy = bindings::storage_filemap_range_needs_writeback(
-                inode.mapping(),
-                start as i64,
-                last,
-            );
+            let busy =
+                bindings::storage_filemap_range_needs_writeback(inode.mapping(), start, last);
             if busy || inode.flights().overlaps(&range) {
                 return Err(EAGAIN);
             }
@@ -267,7 +260,7 @@ unsafe fn before_direct<'a, T: Type>(
         }
         to_result(bindings::filemap_write_and_wait_range(
             inode.mapping(),
-            start as i64,
+            start,
             last,
         ))?;
     }
@@ -315,6 +308,13 @@ unsafe fn write<T: FileSystem>(
     // SAFETY: As the caller says.
     let (inode, flags) = unsafe { (inode_of::<T>((*iocb).ki_filp), (*iocb).ki_flags as u32) };
     let nowait = flags & bindings::IOCB_NOWAIT as u32 != 0;
+    if flags & bindings::IOCB_DIRECT != 0 {
+        // SAFETY: As the caller says.
+        match unsafe { overwrite::<T>(inode, iocb, from, nowait)? } {
+            0 => {}
+            written => return Ok(written),
+        }
+    }
     let lock = Guard::new(inode, nowait)?;
     // SAFETY: As the caller says, and the inode is locked.
     unsafe {
@@ -388,6 +388,127 @@ fn zero<T: FileSystem>(inode: &Locked<'_, T>, start: u64, end: u64) -> Result {
     })
 }
 
+/// Writes directly to blocks that the file has, beside others who do the same: nothing changes but their content.
+/// Returns 0 if that is not all that the write does, or it can't be done past the page cache: then nothing was
+/// written, and all of it can be done again.
+///
+/// # Safety
+///
+/// As for `write_iter`.
+unsafe fn overwrite<T: FileSystem>(
+    inode: &INode<T>,
+    iocb: *mut bindings::kiocb,
+    from: *mut bindings::iov_iter,
+    nowait: bool,
+) -> Result<isize> {
+    // What it says is firm only while the inode is locked.
+    let may_be = || {
+        // SAFETY: As the caller says.
+        let range = unsafe { range_of(iocb, from) };
+        let inside = !range.is_empty() && range.end <= inode.size();
+        (inside && is_whole_blocks(inode, &range) && inode.is_nosec()).then_some(range)
+    };
+    // SAFETY: As the caller says.
+    let appends = unsafe { (*iocb).ki_flags & bindings::IOCB_APPEND != 0 };
+    if appends || may_be().is_none() {
+        return Ok(0);
+    }
+    let _lock = SharedGuard::new(inode, nowait)?;
+    // SAFETY: As the caller says. The size is taken with the inode locked.
+    if count(unsafe { bindings::generic_write_checks(iocb, from) })? == 0 {
+        return Ok(0);
+    }
+    // There may be less to write, by a limit.
+    let Some(range) = may_be() else {
+        return Ok(0);
+    };
+    if !is_mapped(inode, range, nowait)? {
+        return Ok(0);
+    }
+    // SAFETY: As the caller says. The inode is locked, if only for reading: there are no privileges to take away,
+    // and who gives it some has to lock it for writing. All of the range was seen to be mapped since.
+    unsafe {
+        to_result(bindings::kiocb_modified(iocb))?;
+        count(transfer_direct::<T>(
+            inode,
+            iocb,
+            from,
+            bindings::IOMAP_DIO_OVERWRITE_ONLY,
+        )?)
+    }
+}
+
+/// Whether all of a range has blocks. They stay while the inode is locked, and until what was begun with the lock has
+/// ended: who takes blocks away locks it for writing, and waits for that.
+fn is_mapped<T: FileSystem>(inode: &INode<T>, range: Range<u64>, nowait: bool) -> Result<bool> {
+    let mut at = range.start;
+    while at < range.end {
+        let mapping = T::map(inode, at, range.end - at, Intent::Look, nowait)?;
+        if !matches!(mapping.kind, Kind::Mapped(_)) {
+            return Ok(false);
+        }
+        at = mapping.end(at)?;
+    }
+    Ok(true)
+}
+
+/// The bytes of the file that are written or read.
+///
+/// # Safety
+///
+/// Both are the caller's.
+unsafe fn range_of(iocb: *const bindings::kiocb, data: *const bindings::iov_iter) -> Range<u64> {
+    // SAFETY: As the caller says.
+    unsafe {
+        let start = (*iocb).ki_pos.unsigned_abs();
+        start..start.saturating_add(bindings::storage_iov_iter_count(data) as u64)
+    }
+}
+
+/// Whether a range begins and ends with a block.
+fn is_whole_blocks<T: Type>(inode: &INode<T>, range: &Range<u64>) -> bool {
+    // SAFETY: The superblock is live, and this doesn't change.
+    let block = unsafe { (*inode.sb().as_ptr()).s_blocksize as u64 };
+    (range.start | range.end) & (block - 1) == 0
+}
+
+/// Has the device write or begin to write what `from` has, after all that the page cache has of it. Returns how much
+/// that is, 0 if it can't be done past the page cache, or an errno.
+///
+/// # Safety
+///
+/// As for `write_iter`, with the inode locked for writing; or for reading, if `flags` have `IOMAP_DIO_OVERWRITE_ONLY`,
+/// and all that is written is mapped.
+unsafe fn transfer_direct<T: FileSystem>(
+    inode: &INode<T>,
+    iocb: *mut bindings::kiocb,
+    from: *mut bindings::iov_iter,
+    mut flags: c_uint,
+) -> Result<isize> {
+    if T::bounces(inode) {
+        flags |= bindings::IOMAP_DIO_BOUNCE;
+    }
+    // SAFETY: As the caller says.
+    let done = unsafe {
+        let nowait = (*iocb).ki_flags & bindings::IOCB_NOWAIT != 0;
+        let _hold = before_direct(inode, iocb, from, nowait)?;
+        bindings::iomap_dio_rw(
+            iocb,
+            from,
+            iomap::Tables::<T>::OPERATIONS,
+            Tables::<T>::DIRECT,
+            flags,
+            ptr::null_mut(),
+            0,
+        )
+    };
+    Ok(if done == ENOTBLK.to_errno() as isize {
+        0
+    } else {
+        done
+    })
+}
+
 /// # Safety
 ///
 /// As for `write_buffered`.
@@ -398,42 +519,19 @@ unsafe fn write_direct<T: FileSystem>(
 ) -> Result<isize> {
     // SAFETY: As the caller says.
     unsafe {
-        let position = (*iocb).ki_pos;
-        let end = position
-            .unsigned_abs()
-            .saturating_add(bindings::storage_iov_iter_count(from) as u64);
-        let block = (*inode.sb().as_ptr()).s_blocksize as u64;
-        let odd = (position.unsigned_abs() | bindings::iov_iter_alignment(from) as u64)
-            & (block - 1)
-            != 0;
+        let range = range_of(iocb, from);
         let before = inode.size();
-        if position.unsigned_abs() > before {
-            zero(inode, before, position.unsigned_abs())?;
+        if range.start > before {
+            zero(inode, before, range.start)?;
         }
         // Others may not see the end of the file before the data is there.
-        let mut flags = 0;
-        if odd || end > before {
-            flags |= bindings::IOMAP_DIO_FORCE_WAIT;
-        }
-        if T::bounces(inode) {
-            flags |= bindings::IOMAP_DIO_BOUNCE;
-        }
-        let nowait = (*iocb).ki_flags & bindings::IOCB_NOWAIT != 0;
-        let hold = before_direct(inode, iocb, from, nowait)?;
-        let mut done = bindings::iomap_dio_rw(
-            iocb,
-            from,
-            iomap::Tables::<T>::OPERATIONS,
-            Tables::<T>::DIRECT,
-            flags,
-            ptr::null_mut(),
-            0,
-        );
-        drop(hold);
-        if done == ENOTBLK.to_errno() as isize {
-            done = 0;
-        }
-        if end > before && done != EIOCBQUEUED.to_errno() as isize {
+        let flags = if range.end > before || !is_whole_blocks(inode, &range) {
+            bindings::IOMAP_DIO_FORCE_WAIT
+        } else {
+            0
+        };
+        let done = transfer_direct::<T>(inode, iocb, from, flags)?;
+        if range.end > before && done != EIOCBQUEUED.to_errno() as isize {
             // Blocks behind the end that nothing was written to. What was written counts, whatever
             // comes of that.
             bindings::storage_filemap_invalidate_lock(inode.mapping());
@@ -472,7 +570,7 @@ unsafe fn write_direct<T: FileSystem>(
 ///
 /// # Safety
 ///
-/// iomap calls this once for a write that `write_direct::<T>` started, with its iocb. The file is open,
+/// iomap calls this once for a write that `transfer_direct::<T>` started, with its iocb. The file is open,
 /// and `inode_dio_wait()` still waits for the write.
 unsafe extern "C" fn direct_write_end<T: FileSystem>(
     iocb: *mut bindings::kiocb,
@@ -481,7 +579,7 @@ unsafe extern "C" fn direct_write_end<T: FileSystem>(
     _flags: c_uint,
 ) -> c_int {
     if error == 0 && written > 0 {
-        // SAFETY: The call's own. A write that makes the file longer is waited for with the inode locked.
+        // SAFETY: The call's own. A write that makes the file longer is waited for with the inode locked for writing.
         unsafe {
             let inode = inode_of::<T>((*iocb).ki_filp);
             let end = (*iocb).ki_pos + written as i64;

@@ -371,6 +371,14 @@ impl<T: Type> INode<T> {
         unsafe { ptr::write_volatile(&raw mut (*self.as_ptr()).i_mode, mode) };
     }
 
+    /// Whether it is known that a write takes no privileges from the file. Who gives it some locks it for writing.
+    ///
+    /// C: `IS_NOSEC()`.
+    pub(super) fn is_nosec(&self) -> bool {
+        // SAFETY: The inode is live. Others may change flags meanwhile.
+        unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).i_flags) & bindings::S_NOSEC != 0 }
+    }
+
     /// The `S_*` flags that the VFS enforces: those in `mask` become as in `flags`.
     ///
     /// C: `inode_set_flags()`.

@@ -56,6 +56,16 @@ pub struct Mapping {
     pub cookie: u64,
 }
 
+impl Mapping {
+    /// Where it ends. `EUCLEAN` if `pos` is not in it, or no file is as long.
+    pub(super) fn end(&self, pos: u64) -> Result<u64> {
+        self.offset
+            .checked_add(self.length)
+            .filter(|end| i64::try_from(*end).is_ok() && (self.offset..*end).contains(&pos))
+            .ok_or(EUCLEAN)
+    }
+}
+
 /// What a mapping is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intent {
@@ -160,18 +170,14 @@ pub(super) unsafe fn fill<T: Type>(
     mapping: &Mapping,
     iomap: *mut bindings::iomap,
 ) -> Result {
-    let end = mapping
-        .offset
-        .checked_add(mapping.length)
-        .filter(|end| i64::try_from(*end).is_ok())
-        .ok_or(EUCLEAN)?;
+    mapping.end(pos)?;
     let fits = match mapping.kind {
         Kind::Mapped(addr) => addr
             .checked_add(mapping.length)
             .is_some_and(|end| end <= inode.sb().device_bytes()),
         Kind::Hole | Kind::Delayed => true,
     };
-    if !fits || !(mapping.offset..end).contains(&pos) {
+    if !fits {
         return Err(EUCLEAN);
     }
     let (kind, addr) = match mapping.kind {
@@ -242,7 +248,9 @@ unsafe extern "C" fn begin<T: FileSystem>(
         // SAFETY: A live inode of this filesystem.
         let inode = unsafe { INode::<T>::from_raw(inode) };
         let direct = flags & bindings::IOMAP_DIRECT != 0;
-        let intent = if flags & bindings::IOMAP_WRITE == 0 {
+        let write = flags & bindings::IOMAP_WRITE != 0;
+        let overwrite = flags & bindings::IOMAP_OVERWRITE_ONLY != 0;
+        let intent = if !write || overwrite {
             Intent::Look
         } else if direct {
             Intent::Direct
@@ -259,7 +267,7 @@ unsafe extern "C" fn begin<T: FileSystem>(
             intent,
             nowait,
         )?;
-        let is_read = intent == Intent::Look && flags & bindings::IOMAP_REPORT == 0;
+        let is_read = !write && flags & bindings::IOMAP_REPORT == 0;
         if is_read && matches!(mapping.kind, Kind::Mapped(_)) {
             // It is going to be read from the device.
             let end = pos.saturating_add(length).unsigned_abs();
@@ -269,9 +277,9 @@ unsafe extern "C" fn begin<T: FileSystem>(
             }
             wait_for_flights(inode, &range, nowait)?;
         }
-        // A write to a hole goes through the page cache, see the module.
-        if intent == Intent::Direct && mapping.kind == Kind::Hole {
-            return Err(ENOTBLK);
+        if write && direct && mapping.kind == Kind::Hole {
+            // A write to a hole goes through the page cache, see the module. There was none if it overwrites.
+            return Err(if overwrite { EIO } else { ENOTBLK });
         }
         // SAFETY: The caller's.
         unsafe {

@@ -68,26 +68,45 @@ def test_sync(fs):
         rewritten(buffer, lambda: same("bytes", os.pwritev(file, [buffer], 0), LENGTH))
 
 
+class Aio:
+    """A context of io_submit(2)."""
+
+    def __init__(self, room):
+        self.context = ctypes.c_ulong(0)
+        syscall("io_setup", room, ctypes.byref(self.context))
+
+    def write(self, file, buffer, offset):
+        """Begins to write the buffer, which must stay until that has ended."""
+        # struct iocb: IOCB_CMD_PWRITE is 1.
+        request = ctypes.create_string_buffer(struct.pack(
+            "=QIIHhIQQqQII", 0, 0, 0, 1, 0, file, address(buffer), len(buffer), offset, 0, 0, 0))
+        requests = (ctypes.c_void_p * 1)(ctypes.addressof(request))
+        same("submitted", syscall("io_submit", self.context, ctypes.c_long(1), requests), 1)
+
+    def end(self):
+        """Waits for one to end, and returns its result."""
+        event = ctypes.create_string_buffer(32)
+        same("ended", syscall("io_getevents", self.context, ctypes.c_long(1), ctypes.c_long(1),
+                              event, None), 1)
+        return struct.unpack("=QQqq", event.raw)[2]
+
+    def close(self):
+        """All of it."""
+        syscall("io_destroy", self.context)
+
+
 def test_aio(fs):
     """io_submit(2)"""
     buffer = mmap.mmap(-1, LENGTH)
-    context = ctypes.c_ulong(0)
-    syscall("io_setup", 8, ctypes.byref(context))
+    aio = Aio(8)
 
     def write():
-        # struct iocb: IOCB_CMD_PWRITE is 1.
-        request = ctypes.create_string_buffer(struct.pack(
-            "=QIIHhIQQqQII", 0, 0, 0, 1, 0, file, address(buffer), LENGTH, 0, 0, 0, 0))
-        requests = (ctypes.c_void_p * 1)(ctypes.addressof(request))
-        same("submitted", syscall("io_submit", context, ctypes.c_long(1), requests), 1)
-        event = ctypes.create_string_buffer(32)
-        same("ended", syscall("io_getevents", context, ctypes.c_long(1), ctypes.c_long(1),
-                              event, None), 1)
-        same("bytes", struct.unpack("=QQqq", event.raw)[2], LENGTH)
+        aio.write(file, buffer, 0)
+        same("bytes", aio.end(), LENGTH)
 
     with prepared(fs) as file:
         rewritten(buffer, write)
-    syscall("io_destroy", context)
+    aio.close()
 
 
 class Uring:
