@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every allocation made when the driver is loaded, and by reads and writes, fails
-# in turn: each time the operation ends well or, where it was the caller's, with ENOMEM,
-# and nothing is left behind; a request for which only the driver lacks memory is tried
-# again. Requests that the block layer fails reach the caller as EIO. Needs a kernel
-# with fault injection (KERNEL=debug).
+# Every allocation made when the driver is loaded, by reads and writes, and for snapshots
+# and power cuts, fails in turn: each time the operation ends well or, where it
+# was the caller's, with ENOMEM, and nothing is left behind; a request for which only the
+# driver lacks memory is tried again. Requests that the block layer fails reach the caller
+# as EIO. Needs a kernel with fault injection (KERNEL=debug).
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
@@ -15,7 +15,7 @@ if [ ! -d $INJECT/failslab ] || [ ! -d $INJECT/fail_make_request ]; then
 	ktap_skip_all "this kernel can't inject faults (make check KERNEL=debug)"
 	exit "$KSFT_SKIP"
 fi
-begin 15 python3
+begin 21 python3
 
 # fail-nth counts every allocation that may fail, those that may sleep too.
 for attribute in failslab fail_page_alloc; do
@@ -27,20 +27,20 @@ done
 echo 0 >$INJECT/fail_page_alloc/min-order
 
 module=$(modinfo -n dif_blk)
-each() {
-	"$HERE/fail_nth.py" "$@" >"$WORK/log" || {
+# logged COMMAND...: what it prints is in $WORK/log; all of it is shown if it fails.
+logged() {
+	"$@" >"$WORK/log" || {
 		cat "$WORK/log"
 		return 1
 	}
-	tail -n 1 "$WORK/log"
+}
+
+each() {
+	logged "$HERE/fail_nth.py" "$@"
 }
 
 in_module() {
-	"$HERE/fail_in_module.py" dif_blk "$DEV" "$@" >"$WORK/log" || {
-		cat "$WORK/log"
-		return 1
-	}
-	grep -q 'failed [1-9]' "$WORK/log"
+	logged "$HERE/fail_in_module.py" dif_blk "$DEV" "$@" && grep -q 'failed [1-9]' "$WORK/log"
 }
 
 # summary NAME: a check that some did fail, and the numbers.
@@ -75,6 +75,10 @@ done
 echo off >"$COUNTERS/power"
 echo 'on none' >"$COUNTERS/power"
 check "nothing kept was found wrong" dd if="$DEV" of=/dev/null bs=1M iflag=direct status=none
+for operation in on take restore; do
+	check "$operation: each allocation fails in turn" logged "$HERE/fail_cache.py" $operation "$DEV"
+	summary $operation
+done
 
 fails() {
 	local output
