@@ -2,10 +2,12 @@
 
 //! What is unstable is confirmed by a check of another kind.
 //!
-//! Without the capability, if the same with it is stable: that it is, as theory has it. All others: once more, in the
+//! Without the capability, if the same with it is stable: that it is, as theory has it (but not of a stack that writes
+//! memory of its own, which it may do whatever the disk asks for). All others: once more, in the
 //! same circumstances, on a disk with `pi=dix`, where the block layer made the tuples (`block/t10-pi.c`), and their
 //! guards no longer agree. If a device on top passes those on, and asks for stable pages because of them, but not of the
-//! capability: once more with `queue/stable_writes` set on top, which is stable.
+//! capability: once more with `queue/stable_writes` set on top, which is stable. Memory of a stack's own, if nothing else
+//! shows it: that the same memory was confirmed in another cell.
 
 use crate::cell::{self, Combination};
 use crate::disk::{Pi, Setting};
@@ -22,12 +24,16 @@ use survey_lib::report::{Capability, Cell, Verdict};
 const SHORT: Duration = Duration::from_millis(500);
 /// How much longer one is tried that shows nothing beside others, at most.
 const LONGER: Duration = Duration::from_secs(5);
+/// Likewise, if that doesn't either.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// Confirms what can be, and wasn't.
 pub(crate) fn all(plan: &Plan, journal: &mut Journal, found: &mut Found) -> Result<(), String> {
     for index in 0..found.cells.len() {
         let text = found.cells.get(index).and_then(|cell| {
-            let known = is_open(cell) && (!asks_not(found, cell) || is_below(cell));
+            let (subject, _) = plan.find(cell)?;
+            let asks = !asks_not(found, cell) || is_below(cell);
+            let known = is_open(cell) && asks && !subject.writes_own_memory();
             contrast(twin(cell, &found.cells).filter(|_| known)?)
         });
         note(journal, found, index, text)?;
@@ -44,7 +50,34 @@ pub(crate) fn all(plan: &Plan, journal: &mut Journal, found: &mut Found) -> Resu
             note(journal, found, cell.index, cell.text)?;
         }
     }
+    // What each has by itself.
+    let cells = found.cells.clone();
+    for (index, cell) in cells.iter().enumerate() {
+        note(journal, found, index, of_same_stack(plan, cell, &cells))?;
+    }
     Ok(())
+}
+
+/// Memory of a stack's own is the same whatever is on top, and whatever that does: one of a kind confirms all.
+fn of_same_stack(plan: &Plan, cell: &Cell, cells: &[Cell]) -> Option<String> {
+    let script = |cell: &Cell| {
+        plan.find(cell)
+            .and_then(|(subject, _)| subject.what.as_ref())
+    };
+    let what = |cell: &Cell| cell.first.as_ref().map(|first| first.what.clone());
+    let (own, first) = (script(cell)?, what(cell)?);
+    let of_kind = |other: &&Cell| {
+        other.confirmed.is_some()
+            && script(other) == Some(own)
+            && what(other).as_ref() == Some(&first)
+    };
+    let other = cells.iter().filter(|_| is_open(cell)).find(of_kind)?;
+    Some(format!(
+        "the same memory, with {} on {}: {}",
+        other.way,
+        other.subject,
+        other.confirmed.as_deref()?
+    ))
 }
 
 fn is_open(cell: &Cell) -> bool {
@@ -148,7 +181,9 @@ fn groups<'a>(plan: &'a Plan, found: &Found) -> BTreeMap<String, Group<'a>> {
                 window_us: cell.window_us,
                 sector,
             },
-            alone: capability == Capability::Off && twin(cell, &found.cells).is_none(),
+            alone: capability == Capability::Off
+                && twin(cell, &found.cells).is_none()
+                && !subject.writes_own_memory(),
             text: None,
         });
     }
@@ -205,7 +240,16 @@ impl Group<'_> {
             at_once: 1,
             ..own
         };
-        alone.run(self)
+        alone.run(self)?;
+        if plan.quick {
+            return Ok(());
+        }
+        // What happens once in a while.
+        let rare = Trial {
+            time: (plan.time * 10).min(plan.time + LONGEST),
+            ..alone
+        };
+        rare.run(self)
     }
 }
 

@@ -6,11 +6,15 @@ use crate::cell::Site;
 use crate::disk::Record;
 use crate::fat;
 use crate::shell;
+use crate::subject::Subject;
 use crate::way::Way;
 use std::time::Duration;
 
 /// What a file of a filesystem is that has a device on top in it.
 pub(crate) const BELOW: &str = "file below the device";
+
+/// How long it may take to look something up.
+const LOOKUP: Duration = Duration::from_secs(20);
 
 /// What it is, as well as it can be said.
 pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
@@ -34,18 +38,27 @@ pub(crate) fn of(record: &Record, site: &Site<'_>, way: Way) -> String {
             .unwrap_or_else(|| "metadata".to_owned()),
         // What is registered with io_uring isn't pinned for each request, nor is it known of a request that came
         // by way of another driver.
-        _ if record.page.direct || direct && record.page.anonymous || way == Way::IoUring => {
+        _ if record.page.direct || direct && record.page.anonymous => {
             "buffer of direct I/O".to_owned()
         }
         _ if record.page.anonymous => "anonymous memory".to_owned(),
-        _ => "memory of the kernel".to_owned(),
+        _ => of_stack(record, subject).unwrap_or_else(|| "memory of the kernel".to_owned()),
     }
+}
+
+/// What a stack has there that writes memory of its own, as the subject says.
+fn of_stack(record: &Record, subject: &Subject) -> Option<String> {
+    let sector = record.sector.to_string();
+    let variables = [("DISK", record.disk.as_str()), ("SECTOR", &sector)];
+    let ended = shell::script(subject.what.as_ref()?, true, &variables, LOOKUP).ok()?;
+    let what = ended.output.trim();
+    (ended.status == Some(0) && !what.is_empty()).then(|| what.to_owned())
 }
 
 /// What ext2, 3 and 4 have there, as e2fsprogs see it.
 fn of_ext(device: &str, offset: u64) -> Option<String> {
     let ask = |program: &str, args: &[&str]| {
-        let ended = shell::program(program, args, Duration::from_secs(20)).ok()?;
+        let ended = shell::program(program, args, LOOKUP).ok()?;
         (ended.status == Some(0)).then_some(ended.output)
     };
     let about = ask("dumpe2fs", &[device])?;

@@ -49,6 +49,8 @@ pub(crate) struct Subject {
     /// Inodes that are no files of a user, and what they have.
     #[serde(default)]
     pub(crate) inodes: BTreeMap<String, String>,
+    /// Of a stack that writes memory of its own: a script that says what is at `$SECTOR` of `$DISK`.
+    pub(crate) what: Option<String>,
     /// What starts writeback, where sync_file_range() doesn't.
     pub(crate) sync: Option<Sync>,
     /// The flusher writes what is dirty at once, where nothing that a writer calls does.
@@ -227,6 +229,11 @@ impl Subject {
             not_applicable: upper.not_applicable.clone(),
             ..self.clone()
         }
+    }
+
+    /// Whether not all that it writes is of who uses it.
+    pub(crate) fn writes_own_memory(&self) -> bool {
+        self.what.is_some()
     }
 
     /// How it is made if the device on top asks for stable pages, whether it does of itself or not.
