@@ -287,14 +287,19 @@ unsafe extern "C" fn write_iter<T: FileSystem>(
     from: *mut bindings::iov_iter,
 ) -> isize {
     // SAFETY: The call's own; the file is one of this filesystem.
-    let written = unsafe { write::<T>(iocb, from) };
-    match written {
-        // SAFETY: As above. Nothing is locked any more.
-        Ok(written) if written > 0 => unsafe {
-            bindings::storage_generic_write_sync(iocb, written)
-        },
+    let written = match unsafe { write::<T>(iocb, from) } {
         Ok(written) => written,
-        Err(error) => error.to_errno() as isize,
+        Err(error) => return error.to_errno() as isize,
+    };
+    // SAFETY: As above, and the write has ended. Nothing is locked any more.
+    unsafe {
+        // iomap has done that for what went past the page cache.
+        let direct = (*iocb).ki_flags & bindings::IOCB_DIRECT as c_int != 0;
+        if written > 0 && !direct {
+            bindings::storage_generic_write_sync(iocb, written)
+        } else {
+            written
+        }
     }
 }
 

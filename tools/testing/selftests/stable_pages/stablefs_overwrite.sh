@@ -13,7 +13,7 @@ begin_stablefs $((${#circumstances[@]} * (2 * ${#tests[@]} + 1)))
 
 for circumstance in "${circumstances[@]}"; do
 	read -r size strategy <<<"$circumstance"
-	load_with_fs size_mb=64 window_us=500000 on_violation=report
+	load_with_fs size_mb=64 window_us=500000 cache_size=16 on_violation=report
 	make_fs -b "$size" && mount_with "stable=$strategy"
 	for name in "${tests[@]}"; do
 		check "$strategy, blocks of $size: $name" \
