@@ -60,6 +60,9 @@ pub(crate) fn all(plan: &Plan, journal: &mut Journal, found: &mut Found) -> Resu
 
 /// Memory of a stack's own is the same whatever is on top, and whatever that does: one of a kind confirms all.
 fn of_same_stack(plan: &Plan, cell: &Cell, cells: &[Cell]) -> Option<String> {
+    if !is_open(cell) {
+        return None;
+    }
     let script = |cell: &Cell| {
         plan.find(cell)
             .and_then(|(subject, _)| subject.what.as_ref())
@@ -71,7 +74,7 @@ fn of_same_stack(plan: &Plan, cell: &Cell, cells: &[Cell]) -> Option<String> {
             && script(other) == Some(own)
             && what(other).as_ref() == Some(&first)
     };
-    let other = cells.iter().filter(|_| is_open(cell)).find(of_kind)?;
+    let other = cells.iter().find(of_kind)?;
     Some(format!(
         "the same memory, with {} on {}: {}",
         other.way,
