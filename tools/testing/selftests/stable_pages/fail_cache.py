@@ -4,19 +4,24 @@
 
 Has the power back after it was cut, takes a snapshot or restores one, on a disk with a
 cache, again and again, and each time lets another allocation that the kernel makes in it
-fail (see fail_nth.py). What failed is done once more; whenever it was done,
-what the disk has must be right: all of it, or none.
+fail (see fail_nth.py). What failed is done once more; whenever it was done, what the disk
+has must be right: all of it, or none.
 
 Prints what fail_nth.py prints, and exits as that does.
 """
 
 import errno
+import fcntl
 import mmap
 import os
+import struct
 import sys
 
 from fail_nth import LENGTH, each
-from lib import DEBUGFS, discard, read
+from lib import DEBUGFS, read
+
+BLKDISCARD = 0x1277
+
 
 class Disk:
     """A disk whose first bytes are `content`, for good, and then something else."""
@@ -35,7 +40,7 @@ class Disk:
 
     def discard(self):
         """Forget it, but a power cut brings it back. What is forgotten has to be allocated then."""
-        discard(self.file, 0, LENGTH)
+        fcntl.ioctl(self.file, BLKDISCARD, struct.pack("QQ", 0, LENGTH))
 
     def has(self, content):
         """What is wrong with what is there."""

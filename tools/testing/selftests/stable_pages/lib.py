@@ -5,16 +5,13 @@ is not as it should be, and the tests of a file by name."""
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
-import struct
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_SYMLINK_FOLLOW = 0x400
-BLKDISCARD = 0x1277
 DEBUGFS = "/sys/kernel/debug/dif_blk/dif0"
 WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
 
@@ -69,11 +66,6 @@ def opened(path, flags, mode=0o644):
         yield file
     finally:
         os.close(file)
-
-
-def discard(file, offset, length):
-    """BLKDISCARD of blkdev(4)."""
-    fcntl.ioctl(file, BLKDISCARD, struct.pack("QQ", offset, length))
 
 
 def counter(name):
