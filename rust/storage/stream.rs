@@ -41,13 +41,15 @@ struct Ring<T> {
     /// Where the next one to be read is.
     first: usize,
     count: usize,
+    /// So many were taken that may come back: their places, before `first`, are theirs until then.
+    taken: usize,
     closed: bool,
 }
 
 impl<T> Ring<T> {
     fn push(&mut self, record: T) -> Result<(), T> {
         let len = self.places.len();
-        if self.count == len {
+        if self.count + self.taken >= len {
             return Err(record);
         }
         match self.places.get_mut((self.first + self.count) % len.max(1)) {
@@ -58,11 +60,25 @@ impl<T> Ring<T> {
         Ok(())
     }
 
-    fn pop(&mut self) -> Option<T> {
+    /// Takes the next; `settle` says what became of it.
+    fn take(&mut self) -> Option<T> {
         self.count = self.count.checked_sub(1)?;
         let record = self.places.get_mut(self.first)?.take();
         self.first = (self.first + 1) % self.places.len().max(1);
+        self.taken += 1;
         record
+    }
+
+    /// One that was taken is read, or comes back and is the next again.
+    fn settle(&mut self, back: Option<T>) {
+        self.taken = self.taken.saturating_sub(1);
+        let len = self.places.len().max(1);
+        let first = (self.first + len - 1) % len;
+        if let (Some(record), Some(place)) = (back, self.places.get_mut(first)) {
+            *place = Some(record);
+            self.first = first;
+            self.count += 1;
+        }
     }
 }
 
@@ -80,6 +96,7 @@ impl<T> Queue<T> {
                 },
                 first: 0,
                 count: 0,
+                taken: 0,
                 closed: false,
             }, "storage stream"),
             arrived <- new_poll_condvar!("storage stream arrived"),
@@ -94,15 +111,15 @@ impl<T> Queue<T> {
         result.is_ok()
     }
 
-    /// The next record; `None` when none will come any more. May sleep, if it may `block`. `EAGAIN`,
-    /// `ERESTARTSYS`.
+    /// The next record, until it is settled; `None` when none will come any more. May sleep, if it may `block`.
+    /// `EAGAIN`, `ERESTARTSYS`.
     fn next(&self, block: bool) -> Result<Option<T>> {
         let mut ring = self.ring.lock();
         loop {
-            if let Some(record) = ring.pop() {
+            if let Some(record) = ring.take() {
                 return Ok(Some(record));
             }
-            if ring.closed {
+            if ring.closed && ring.taken == 0 {
                 return Ok(None);
             }
             if !block {
@@ -111,6 +128,17 @@ impl<T> Queue<T> {
             if self.arrived.wait_interruptible(&mut ring) {
                 return Err(ERESTARTSYS);
             }
+        }
+    }
+
+    /// A record that was taken is read, or comes `back`, for whoever reads next.
+    fn settle(&self, back: Option<T>) {
+        let mut ring = self.ring.lock();
+        let tells = back.is_some() || ring.closed;
+        ring.settle(back);
+        drop(ring);
+        if tells {
+            self.arrived.notify_all();
         }
     }
 
@@ -248,8 +276,10 @@ impl<T: fmt::Display> Reader<T> {
             if rest.write_fmt(fmt!("{record}\n")).is_err() {
                 // No half a line.
                 rest.bytes.truncate(len);
+                self.queue.settle(Some(record));
                 return Err(ENOMEM);
             }
+            self.queue.settle(None);
         }
         rest.copy_to(to, len)
     }
@@ -339,7 +369,7 @@ impl<T: fmt::Display + Send + 'static> Operations<T> {
         if ring.count > 0 {
             events |= bindings::POLLIN | bindings::POLLRDNORM;
         }
-        if ring.closed {
+        if ring.closed && ring.taken == 0 {
             events |= bindings::POLLHUP;
         }
         drop(ring);
