@@ -111,11 +111,11 @@ struct Volatile {
 }
 
 impl Volatile {
-    /// `ENOMEM`. Doesn't sleep.
+    /// `ENOMEM`. May sleep.
     fn try_clone(&self) -> Result<Self> {
         let mut log = RBTree::new();
         for (order, entry) in self.log.iter() {
-            log.try_create_and_insert(*order, entry.clone(), GFP_NOWAIT)?;
+            log.try_create_and_insert(*order, entry.clone(), GFP_KERNEL)?;
         }
         Ok(Self {
             undo: self.undo.try_clone()?,

@@ -47,11 +47,11 @@ impl Undo {
         Ok(())
     }
 
-    /// The same moment, once more. `ENOMEM`. Doesn't sleep.
+    /// The same moment, once more. `ENOMEM`. May sleep.
     pub(crate) fn try_clone(&self) -> Result<Self> {
         let mut clone = Self::default();
         for (index, was) in self.0.iter() {
-            clone.keep(Node::new(GFP_NOWAIT)?, *index, was.clone());
+            clone.keep(Node::new(GFP_KERNEL)?, *index, was.clone());
         }
         Ok(clone)
     }
