@@ -186,14 +186,14 @@ impl Rule {
         self.count != 0 && history.applied >= self.count
     }
 
-    /// Whether it happens to a request for these sectors, none of a flush. `random` is any number, a new one each
-    /// time.
+    /// Whether it happens to a request for these sectors, none of a flush. `random` makes any number, a new one each
+    /// time; it is asked once for each request that matches, so that others have no part in what happens to those.
     pub fn applies(
         &self,
         history: &mut History,
         op: Op,
         sectors: &Range<u64>,
-        random: u64,
+        random: impl FnOnce() -> u64,
     ) -> bool {
         let is_there = match op {
             // It is for all of the device, and so are rules that name no sectors.
@@ -205,6 +205,7 @@ impl Rule {
         }
         let nth = history.matched;
         history.matched = nth.saturating_add(1);
+        let random = random();
         let Some(nth) = nth.checked_sub(self.after) else {
             return false;
         };

@@ -18,7 +18,7 @@ fn wrong(text: &str) -> String {
 fn hits(text: &str, requests: u64) -> Vec<u64> {
     let (rule, mut history) = (rule(text), History::default());
     (0..requests)
-        .filter(|_| rule.applies(&mut history, Op::Write, &(7..8), 0))
+        .filter(|_| rule.applies(&mut history, Op::Write, &(7..8), || 0))
         .collect()
 }
 
@@ -120,14 +120,14 @@ fn sectors_are_met_at_both_ends() {
     ] {
         assert_eq!(rule.sector_in(&sectors), first, "{sectors:?}");
         let mut history = History::default();
-        let applies = rule.applies(&mut history, Op::Read, &sectors, 0);
+        let applies = rule.applies(&mut history, Op::Read, &sectors, || 0);
         assert_eq!(applies, first.is_some());
         assert_eq!(history.matched, u64::from(first.is_some()));
     }
     // A flush has no sectors.
-    assert!(!rule.applies(&mut History::default(), Op::Flush, &(0..0), 0));
+    assert!(!rule.applies(&mut History::default(), Op::Flush, &(0..0), || 0));
     let rule = self::rule("any error");
-    assert!(rule.applies(&mut History::default(), Op::Flush, &(0..0), 0));
+    assert!(rule.applies(&mut History::default(), Op::Flush, &(0..0), || 0));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn it_is_over_when_it_has_happened_often_enough() {
     let (rule, mut history) = (rule("write error count=2"), History::default());
     for over in [false, false, true] {
         assert_eq!(rule.is_over(&history), over);
-        rule.applies(&mut history, Op::Write, &(0..1), 0);
+        rule.applies(&mut history, Op::Write, &(0..1), || 0);
     }
     assert_eq!((history.matched, history.applied), (3, 2));
 }
@@ -184,7 +184,7 @@ proptest! {
         let mut random = seed;
         for _ in 0..4000 {
             random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            rule.applies(&mut history, Op::Write, &(0..1), random >> 20);
+            rule.applies(&mut history, Op::Write, &(0..1), || random >> 20);
         }
         let expected = 4000.0 * f64::from(probability) / 1e6;
         let distance = (history.applied as f64 - expected).abs();

@@ -22,19 +22,20 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// With the files in the subdirectory `name` of `dir`, for a disk with so many queues, that
-    /// protection and that cache.
+    /// With the files in the subdirectory `name` of `dir`, for a disk with so many queues, those
+    /// faults, that protection and that cache.
     pub(crate) fn new<'a>(
         dir: &'a Dir,
         name: &'a CStr,
         queues: usize,
+        faults: impl PinInit<Faults, Error> + 'a,
         protection: Protection,
         cache: impl PinInit<Cache, Error> + 'a,
     ) -> impl PinInit<Scope<Self>, Error> + 'a {
         dir.scope(
             try_pin_init!(Self {
                 counters: Counters::new(),
-                faults <- Faults::new(name),
+                faults <- faults,
                 statistics: Statistics::new(queues)?,
                 protection,
                 cache <- cache,

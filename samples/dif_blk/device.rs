@@ -130,6 +130,11 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
     );
     let tags = Arc::pin_init(tags, GFP_KERNEL)?;
     let queues = tags.queues();
+    let faults = Faults::new(
+        name,
+        settings.get(Key::Seed),
+        queues * settings.get(Key::HwQueueDepth) as usize,
+    );
     let (mib, window, stable) = (
         settings.get(Key::Size),
         settings.get(Key::WindowUs),
@@ -147,7 +152,7 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
         try_pin_init!(Device {
             name: CString::try_from_fmt(fmt!("{name}"))?,
             clock: Clock::new(settings.get(Key::Seed)),
-            shown <- Shown::new(debugfs, name, queues, protection, cache),
+            shown <- Shown::new(debugfs, name, queues, faults, protection, cache),
             records: Arc::pin_init(Queue::new(settings.get(Key::Records) as usize), GFP_KERNEL)?,
             _records_file: stream::File::new(&[c"dif_blk", name], c"records", records.clone()),
             settings,
@@ -234,8 +239,7 @@ impl Device {
         };
         let start = command.sector();
         let sectors = start..start + (command.bytes() >> SECTOR_SHIFT) as u64;
-        self.faults()
-            .decide(op, sectors, || self.clock.random.next())
+        self.faults().decide(op, sectors)
     }
 
     /// Does what a request that is no write asks for, and ends it.

@@ -5,10 +5,14 @@
 //! Rules are in `faults` in debugfs, where they are added by writing them, a line each; `clear` drops all. What
 //! is in them is in the crate `fault`. The first that applies to a request is what happens to it.
 
-use crate::device::{Device, Phase};
+use crate::{
+    device::{Device, Phase},
+    time::Random,
+};
 use core::ops::Range;
 use fault::{History, Kind, Op, Rule};
 use kernel::{
+    alloc::kvec::PushError,
     c_str, fmt, new_mutex,
     prelude::*,
     str::{CStr, CString},
@@ -34,16 +38,21 @@ pub(crate) struct Fault {
     pub(crate) kind: Kind,
     /// The first of its sectors that the rule is for; that of a flush is 0.
     pub(crate) sector: u64,
+    /// For what the rule leaves open.
+    pub(crate) random: u64,
 }
 
 struct Entry {
     rule: Rule,
     history: History,
+    /// Its own: what happens to its requests is the same each time, whatever else there is.
+    random: Random,
 }
 
 /// Requests that hang.
 struct Parked {
-    requests: KVec<Request<Device>>,
+    /// With room for all that the disk can have.
+    requests: KVVec<Request<Device>>,
     /// Whether more may.
     open: bool,
 }
@@ -52,6 +61,7 @@ struct Parked {
 #[pin_data]
 pub(crate) struct Faults {
     name: CString,
+    seed: u64,
     #[pin]
     rules: Mutex<KVec<Entry>>,
     /// As many as there are, to be looked at without the lock.
@@ -61,14 +71,15 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// None. `name` is the disk's.
-    pub(crate) fn new(name: &CStr) -> impl PinInit<Self, Error> + '_ {
+    /// None. `name` and `seed` are the disk's, which can have so many requests at a time. `ENOMEM`.
+    pub(crate) fn new(name: &CStr, seed: u64, requests: usize) -> impl PinInit<Self, Error> + '_ {
         try_pin_init!(Self {
             name: CString::try_from_fmt(fmt!("{name}"))?,
+            seed,
             rules <- new_mutex!(KVec::new()),
             count: Atomic::new(0),
             parked <- new_mutex!(Parked {
-                requests: KVec::new(),
+                requests: KVVec::with_capacity(requests, GFP_KERNEL)?,
                 open: true,
             }),
         })
@@ -86,28 +97,27 @@ impl Faults {
     }
 
     /// What happens to a request. Counts it. May sleep.
-    pub(crate) fn decide(
-        &self,
-        op: Op,
-        sectors: Range<u64>,
-        random: impl Fn() -> u64,
-    ) -> Option<Fault> {
+    pub(crate) fn decide(&self, op: Op, sectors: Range<u64>) -> Option<Fault> {
         if !self.any() {
             return None;
         }
         self.rules.lock().iter_mut().find_map(|entry| {
-            entry
-                .rule
-                .applies(&mut entry.history, op, &sectors, random())
+            let Entry {
+                rule,
+                history,
+                random,
+            } = entry;
+            rule.applies(history, op, &sectors, || random.next())
                 .then(|| Fault {
-                    kind: entry.rule.kind(),
-                    sector: entry.rule.sector_in(&sectors).unwrap_or(0),
+                    kind: rule.kind(),
+                    sector: rule.sector_in(&sectors).unwrap_or(0),
+                    random: random.next(),
                 })
         })
     }
 
     /// Keeps a request until it is released, and then has it go on in that phase. Gives it back, in that phase, if
-    /// nothing may hang any more, or there is no memory.
+    /// nothing may hang any more.
     pub(crate) fn park(
         &self,
         mut rq: Request<Device>,
@@ -115,17 +125,15 @@ impl Faults {
     ) -> Result<(), Request<Device>> {
         rq.data_mut().wait_for(phase);
         let mut parked = self.parked.lock();
-        if !parked.open || parked.requests.reserve(1, GFP_KERNEL).is_err() {
+        if !parked.open {
             return Err(rq);
         }
-        // There is room.
-        let _ = parked.requests.push(rq, GFP_KERNEL);
-        Ok(())
+        let parked = parked.requests.push_within_capacity(rq);
+        parked.map_err(|PushError(rq)| rq)
     }
 
     fn release_all(&self) {
-        let requests = core::mem::take(&mut self.parked.lock().requests);
-        for rq in requests {
+        for rq in self.parked.lock().requests.drain_all() {
             rq.defer(Delta::ZERO);
         }
     }
@@ -144,7 +152,7 @@ impl Faults {
 
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Lines::new(f);
-        for Entry { rule, history } in self.rules.lock().iter() {
+        for Entry { rule, history, .. } in self.rules.lock().iter() {
             let History { matched, applied } = history;
             lines.line(fmt!(
                 "{}: {matched} matched, {applied} applied",
@@ -179,6 +187,7 @@ impl Faults {
             let entry = Entry {
                 rule,
                 history: History::default(),
+                random: Random::new(0),
             };
             new.push(entry, GFP_KERNEL)?;
         }
@@ -197,7 +206,11 @@ impl Faults {
                 all.push(entry, GFP_NOWAIT)?;
             }
         }
-        for entry in new.drain_all() {
+        for mut entry in new.drain_all() {
+            let place = all.len() as u64;
+            // Not that much further in one sequence, nor another place of another seed.
+            let own = Random::new(self.seed).next().wrapping_add(place);
+            entry.random = Random::new(Random::new(own).next());
             all.push(entry, GFP_NOWAIT)?;
         }
         core::mem::swap(&mut *rules, &mut all);

@@ -469,7 +469,7 @@ pub(crate) fn submit<'a>(
         }
         Kind::Flip(field, bit) => Effect::Flip {
             field,
-            bit: bit.map_or_else(|| device.clock.random.next(), u64::from) as usize,
+            bit: bit.map_or(fault.random, u64::from) as usize,
             sector: fault.sector,
         },
     };

@@ -5,7 +5,7 @@
 # asked for, and nowhere else.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 71 python3 blkdiscard
+begin 72 python3 blkdiscard
 
 FAULTS=$COUNTERS/faults
 COUNT=512
@@ -66,6 +66,18 @@ share() {
 check "about a tenth" share
 fresh 'write error probability=100000'
 check "the same ones each time" is failures "$(sectors write 0 $COUNT)" "$random"
+# Also with other rules behind it, other requests between, and jitter, which is random, too.
+params=(window_us=100 jitter_us=100)
+fresh 'write error probability=100000' 'read error probability=500000'
+noise() {
+	while [ ! -e "$WORK/stop" ]; do
+		sectors read 0 64
+	done >/dev/null
+}
+noise &
+check "the same ones whatever else there is" is failures "$(sectors write 0 $COUNT)" "$random"
+touch "$WORK/stop"
+wait
 params=(seed=7)
 fresh 'write error probability=100000'
 others() {
