@@ -11,7 +11,7 @@ use kernel::{
 };
 use pi::Mismatch;
 use storage::{
-    block::bio::Origin,
+    block::{bio::Origin, request::Op},
     counter::{Counter, Lines},
     debugfs::ScopedDir,
 };
@@ -61,16 +61,29 @@ impl fmt::Debug for FirstAt {
 }
 
 /// How often something happened, by kind. As a whole, in debugfs, how often.
-pub(crate) struct Kinds([Counter; 3]);
+struct Kinds([Counter; 3]);
 
 impl Kinds {
     const fn new() -> Self {
         Self([const { Counter::new() }; 3])
     }
 
+    fn iter(&self) -> impl Iterator<Item = i64> + '_ {
+        self.0.iter().map(Counter::get)
+    }
+
     fn add(&self, kind: usize) {
         if let Some(counter) = self.0.get(kind) {
             counter.add(1);
+        }
+    }
+
+    fn add_all(&self, other: &Self) {
+        for (counter, count) in self.0.iter().zip(other.iter()) {
+            // Mostly there is none, and other processors count here, too.
+            if count > 0 {
+                counter.add(count as usize);
+            }
         }
     }
 
@@ -81,19 +94,64 @@ impl Kinds {
 
 impl fmt::Debug for Kinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.iter().map(Counter::get).sum::<i64>())
+        write!(f, "{}", self.iter().sum::<i64>())
     }
 }
 
-/// Whose the pages were that changed in flight.
-const PAGES: [&str; 3] = ["file", "block_device", "memory"];
-/// What of a tuple did not agree.
-const PARTS: [&str; 3] = ["guard", "app_tag", "ref_tag"];
+/// How often, by kind, with spaces.
+impl fmt::Display for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self([a, b, c]) = self;
+        write!(f, "{a:?} {b:?} {c:?}")
+    }
+}
 
-/// Tuples that did not agree.
+/// Words, with spaces between them.
+pub(crate) struct Words(pub(crate) &'static [&'static str]);
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, word) in self.0.iter().enumerate() {
+            write!(f, "{}{word}", if n == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Pages that changed in flight, by whose they were.
+pub(crate) struct Violations(Kinds);
+
+impl Violations {
+    pub(crate) const KINDS: [&str; 3] = ["file", "block_device", "memory"];
+
+    pub(crate) const fn new() -> Self {
+        Self(Kinds::new())
+    }
+
+    /// One more.
+    pub(crate) fn add(&self, origin: &Origin) {
+        self.0.add(match origin {
+            Origin::File { .. } => 0,
+            Origin::BlockDevice { .. } => 1,
+            Origin::None => 2,
+        });
+    }
+
+    pub(crate) fn reset(&self) {
+        self.0.reset();
+    }
+}
+
+/// Tuples that did not agree, by what of them.
 pub(crate) struct Mismatches(Kinds);
 
 impl Mismatches {
+    pub(crate) const KINDS: [&str; 3] = ["guard", "app_tag", "ref_tag"];
+
+    pub(crate) const fn new() -> Self {
+        Self(Kinds::new())
+    }
+
     /// One more.
     pub(crate) fn add(&self, mismatch: &Mismatch) {
         self.0.add(match mismatch {
@@ -102,6 +160,20 @@ impl Mismatches {
             Mismatch::AppTag { .. } => 1,
             Mismatch::RefTag { .. } => 2,
         });
+    }
+
+    /// Likewise, all of those.
+    pub(crate) fn add_all(&self, other: &Self) {
+        self.0.add_all(&other.0);
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|count| count == 0)
+    }
+
+    pub(crate) fn reset(&self) {
+        self.0.reset();
     }
 }
 
@@ -112,7 +184,7 @@ pub(crate) struct Counters {
     /// Protection intervals of those.
     pub(crate) intervals_checked: Counter,
     /// Protection intervals whose page changed in flight.
-    violations: Kinds,
+    pub(crate) violations: Violations,
     /// Likewise, and not reset.
     sequence: Atomic<i64>,
     /// Records of them that there was no room for.
@@ -122,9 +194,9 @@ pub(crate) struct Counters {
     /// Protection intervals read and verified.
     pub(crate) intervals_read: Counter,
     /// Of those, how many did not agree with their tuple.
-    pub(crate) read_mismatches: Mismatches,
+    read_mismatches: Mismatches,
     /// Protection intervals written whose metadata did not agree with their data.
-    pub(crate) write_mismatches: Mismatches,
+    write_mismatches: Mismatches,
 }
 
 impl Counters {
@@ -133,13 +205,13 @@ impl Counters {
         Self {
             writes_checked: Counter::new(),
             intervals_checked: Counter::new(),
-            violations: Kinds::new(),
+            violations: Violations::new(),
             sequence: Atomic::new(0),
             records_dropped: Counter::new(),
             first_violation_us: FirstAt::new(),
             intervals_read: Counter::new(),
-            read_mismatches: Mismatches(Kinds::new()),
-            write_mismatches: Mismatches(Kinds::new()),
+            read_mismatches: Mismatches::new(),
+            write_mismatches: Mismatches::new(),
         }
     }
 
@@ -147,7 +219,7 @@ impl Counters {
     pub(crate) fn files<'data>(&'data self, dir: &ScopedDir<'data>) {
         dir.read_only_file(c_str!("writes_checked"), &self.writes_checked);
         dir.read_only_file(c_str!("intervals_checked"), &self.intervals_checked);
-        dir.read_only_file(c_str!("violations"), &self.violations);
+        dir.read_only_file(c_str!("violations"), &self.violations.0);
         dir.read_only_file(c_str!("records_dropped"), &self.records_dropped);
         dir.read_only_file(c_str!("first_violation_us"), &self.first_violation_us);
         dir.read_only_file(c_str!("intervals_read"), &self.intervals_read);
@@ -163,24 +235,31 @@ impl Counters {
         self.sequence.fetch_add(1, Relaxed).unsigned_abs() + 1
     }
 
-    /// Counts it, when it is known whose it was.
-    pub(crate) fn violation(&self, origin: &Origin) {
-        self.violations.add(match origin {
-            Origin::File { .. } => 0,
-            Origin::BlockDevice { .. } => 1,
-            Origin::None => 2,
-        });
+    /// Those of that operation.
+    pub(crate) fn mismatches(&self, op: Op) -> &Mismatches {
+        match op {
+            Op::Read => &self.read_mismatches,
+            _ => &self.write_mismatches,
+        }
     }
 
     fn show_kinds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Lines::new(f);
         for (what, names, kinds) in [
-            ("violations", PAGES, &self.violations),
-            ("read_mismatches", PARTS, &self.read_mismatches.0),
-            ("write_mismatches", PARTS, &self.write_mismatches.0),
+            ("violations", Violations::KINDS, &self.violations.0),
+            (
+                "read_mismatches",
+                Mismatches::KINDS,
+                &self.read_mismatches.0,
+            ),
+            (
+                "write_mismatches",
+                Mismatches::KINDS,
+                &self.write_mismatches.0,
+            ),
         ] {
-            for (name, count) in names.iter().zip(&kinds.0) {
-                lines.line(fmt!("{what} {name} {count:?}"))?;
+            for (name, count) in names.iter().zip(kinds.iter()) {
+                lines.line(fmt!("{what} {name} {count}"))?;
             }
         }
         Ok(())
@@ -197,7 +276,7 @@ impl Counters {
             counter.reset();
         }
         for kinds in [
-            &self.violations,
+            &self.violations.0,
             &self.read_mismatches.0,
             &self.write_mismatches.0,
         ] {
@@ -205,5 +284,17 @@ impl Counters {
         }
         self.first_violation_us.reset();
         Ok(())
+    }
+}
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Mismatches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     cache::{Age, Cache},
-    counters::Counters,
+    counters::{Counters, Mismatches},
     debugfs::Shown,
     faults::{self, Fault, Faults},
     protection::Protection,
@@ -23,6 +23,7 @@ use kernel::{
 };
 use storage::{
     block::{
+        bio::Origin,
         disk::GenDisk,
         limits::{Integrity, QueueLimits},
         mq::{Busy, Operations, TagSet},
@@ -224,9 +225,21 @@ impl Device {
         self.shown.statistics.count(command);
     }
 
-    /// Counts intervals of a request that were looked at again, or verified, and how many of them were wrong.
-    pub(crate) fn checked(&self, command: &Command, intervals: usize, wrong: usize) {
-        self.shown.statistics.checked(command, intervals, wrong);
+    /// Counts intervals of a request that were looked at again, or verified.
+    pub(crate) fn checked(&self, command: &Command, intervals: usize) {
+        self.shown.statistics.checked(command, intervals);
+    }
+
+    /// Counts one of them that had changed, when it is known whose it was.
+    pub(crate) fn violation(&self, command: &Command, origin: &Origin) {
+        self.counters().violations.add(origin);
+        self.shown.statistics.violation(command, origin);
+    }
+
+    /// Counts those of them that did not agree with their tuples.
+    pub(crate) fn mismatches(&self, command: &Command, mismatches: &Mismatches) {
+        self.counters().mismatches(command.op()).add_all(mismatches);
+        self.shown.statistics.mismatches(command, mismatches);
     }
 
     /// What goes wrong with a request, if something does.

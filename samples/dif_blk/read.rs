@@ -3,6 +3,7 @@
 //! Reads: stored data is verified against its tuple on the way out.
 
 use crate::{
+    counters::Mismatches,
     device::Device,
     protection::{Interval, Mode},
 };
@@ -21,7 +22,7 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
     let protection = device.protection();
     let (interval, size) = (protection.interval, protection.metadata_size());
     let expected = protection.expected(checks);
-    let (mut verified, mut wrong) = (0, 0);
+    let (mut verified, wrong) = (0, Mismatches::new());
     let Some((mut sink, mut metadata_sink)) = rq.sinks() else {
         return Status::IoErr;
     };
@@ -45,8 +46,7 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
                     verified += 1;
                 }
                 if let Err(mismatch) = result {
-                    device.counters().read_mismatches.add(&mismatch);
-                    wrong += 1;
+                    wrong.add(&mismatch);
                     if device.log.allow() {
                         pr_err!(
                             "{}: stored block {number}: {}\n",
@@ -65,10 +65,11 @@ pub(crate) fn read(device: &Device, rq: &mut Request<Device>) -> Status {
     });
     if verified > 0 {
         device.counters().intervals_read.add(verified);
-        device.checked(rq, verified, wrong);
+        device.checked(rq, verified);
+        device.mismatches(rq, &wrong);
     }
     match moved {
-        Ok(()) if wrong > 0 => Status::Protection,
+        Ok(()) if !wrong.is_empty() => Status::Protection,
         Ok(()) => Status::Ok,
         Err(_) => Status::IoErr,
     }

@@ -2,9 +2,13 @@
 
 //! What requests there were: how many, how large, of how many bios and segments, by queue and operation.
 
+use crate::counters::{Mismatches, Violations, Words};
 use kernel::{c_str, fmt, prelude::*, uaccess::UserSliceReader};
 use storage::{
-    block::request::{Command, Op},
+    block::{
+        bio::Origin,
+        request::{Command, Op},
+    },
     counter::{Counter, Histogram, Lines},
     debugfs::ScopedDir,
 };
@@ -26,8 +30,10 @@ struct Requests {
     bytes: Counter,
     /// Intervals whose pages were looked at after a window, or whose tuples were verified.
     checked: Counter,
-    /// Of those, the ones that had changed or did not agree.
-    wrong: Counter,
+    /// Of those, the ones that had changed.
+    violations: Violations,
+    /// Of those, the ones that did not agree.
+    mismatches: Mismatches,
     sizes: Histogram<31>,
 }
 
@@ -39,9 +45,15 @@ impl Requests {
             segments: Counter::new(),
             bytes: Counter::new(),
             checked: Counter::new(),
-            wrong: Counter::new(),
+            violations: Violations::new(),
+            mismatches: Mismatches::new(),
             sizes: Histogram::new(),
         }
+    }
+
+    /// Bios that came to a request that was there. Flushes have none.
+    fn merges(&self) -> i64 {
+        (self.bios.get() - self.requests.get()).max(0)
     }
 
     fn reset(&self) {
@@ -51,10 +63,11 @@ impl Requests {
             &self.segments,
             &self.bytes,
             &self.checked,
-            &self.wrong,
         ] {
             counter.reset();
         }
+        self.violations.reset();
+        self.mismatches.reset();
         self.sizes.reset();
     }
 }
@@ -81,13 +94,24 @@ impl Statistics {
         self.queues.get(command.queue())?.get(place)
     }
 
-    /// Counts intervals of a request that were checked, and how many of them were wrong.
-    pub(crate) fn checked(&self, command: &Command, intervals: usize, wrong: usize) {
+    /// Counts intervals of a request that were checked.
+    pub(crate) fn checked(&self, command: &Command, intervals: usize) {
         if let Some(requests) = self.of(command) {
             requests.checked.add(intervals);
-            if wrong > 0 {
-                requests.wrong.add(wrong);
-            }
+        }
+    }
+
+    /// Counts one that had changed.
+    pub(crate) fn violation(&self, command: &Command, origin: &Origin) {
+        if let Some(requests) = self.of(command) {
+            requests.violations.add(origin);
+        }
+    }
+
+    /// Counts those that did not agree with their tuples.
+    pub(crate) fn mismatches(&self, command: &Command, mismatches: &Mismatches) {
+        if let Some(requests) = self.of(command) {
+            requests.mismatches.add_all(mismatches);
         }
     }
 
@@ -122,17 +146,21 @@ impl Statistics {
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Lines::new(f);
         lines.line(fmt!(
-            "queue operation requests bios segments bytes checked wrong"
+            "queue operation requests bios merges segments bytes checked {} {}",
+            Words(&Violations::KINDS),
+            Words(&Mismatches::KINDS)
         ))?;
         for (queue, name, of) in self.iter().filter(|(.., of)| of.requests.get() > 0) {
             lines.line(fmt!(
-                "{queue} {name} {:?} {:?} {:?} {:?} {:?} {:?}",
+                "{queue} {name} {:?} {:?} {} {:?} {:?} {:?} {} {}",
                 of.requests,
                 of.bios,
+                of.merges(),
                 of.segments,
                 of.bytes,
                 of.checked,
-                of.wrong
+                of.violations,
+                of.mismatches
             ))?;
         }
         Ok(())

@@ -11,6 +11,7 @@
 
 use crate::{
     cache::Room,
+    counters::Mismatches,
     device::{self, Carried, Device, Phase},
     faults,
     protection::{Interval, Mode, Protection},
@@ -139,7 +140,7 @@ impl Submitted {
         }
         let expected = protection.expected(checks);
         let mut number = interval.at(rq.sector());
-        let (mut verified, mut wrong) = (0, 0);
+        let (mut verified, wrong) = (0, Mismatches::new());
         for (n, metadata) in self.metadata.chunks_exact_mut(size.max(1)).enumerate() {
             let data = match &self.copy {
                 Some(copy) => copy.chunks_exact(interval.bytes()).nth(n).ok_or(EIO)?,
@@ -150,9 +151,8 @@ impl Submitted {
                 }
             };
             let summed = if comes {
-                let result = verify(device, &expected, number, data, metadata);
+                let result = verify(device, &expected, number, data, metadata, &wrong);
                 verified += usize::from(result != Some(Verified::Unchecked));
-                wrong += usize::from(result.is_none());
                 result == Some(Verified::Checked) && checks.is_some_and(|checks| checks.guard)
             } else {
                 protection.generate(number, data, metadata);
@@ -168,12 +168,13 @@ impl Submitted {
             number += 1;
         }
         if verified > 0 {
-            device.checked(rq, verified, wrong);
+            device.checked(rq, verified);
+            device.mismatches(rq, &wrong);
         }
-        Ok(if wrong > 0 {
-            Status::Protection
-        } else {
+        Ok(if wrong.is_empty() {
             Status::Ok
+        } else {
+            Status::Protection
         })
     }
 
@@ -264,7 +265,7 @@ impl Submitted {
         let violation = Violation::new(circumstances, self.was(interval, n), now, |byte| {
             rq.origin(n * interval.bytes() + byte)
         });
-        device.counters().violation(violation.origin());
+        device.violation(rq, violation.origin());
         if device.log.allow() {
             violation.log(&device.name);
         }
@@ -381,19 +382,20 @@ impl Submitted {
     }
 }
 
-/// Checks the metadata that a request brought. If it is wrong, that is counted and logged.
+/// Checks the metadata that a request brought. If it is `wrong`, that is counted and logged.
 fn verify(
     device: &Device,
     expected: &Expected,
     number: u64,
     data: &[u8],
     metadata: &[u8],
+    wrong: &Mismatches,
 ) -> Option<Verified> {
     let mismatch = match device.protection().verify(number, data, metadata, expected) {
         Ok(verified) => return Some(verified),
         Err(mismatch) => mismatch,
     };
-    device.counters().write_mismatches.add(&mismatch);
+    wrong.add(&mismatch);
     if device.log.allow() {
         pr_err!(
             "{}: written block {number}: {}\n",
@@ -576,7 +578,7 @@ fn check_and_store(
         .intervals_checked
         .add(submitted.changed.len());
     let changed = submitted.changed.iter().filter(|changed| **changed).count();
-    device.checked(rq, submitted.changed.len(), changed);
+    device.checked(rq, submitted.changed.len());
     Ok(if submitted.fails && changed > 0 {
         Status::Protection
     } else {

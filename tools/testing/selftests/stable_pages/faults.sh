@@ -94,8 +94,9 @@ flipped() {
 	check "$1: it is that field" log_has "dif0: stored block 200: $2"
 	check "$1: so it is counted, alone" is kinds \
 		"$(awk '$3 > 0 { print $1, $2, $3 }' "$COUNTERS/kinds")" "read_mismatches $3 1"
-	check "$1: as one of the reads" is checked \
-		"$(awk '$2 == "read" { c += $7; w += $8 } END { print c, w }' "$COUNTERS/requests")" '16 1'
+	check "$1: as one of the reads" is checked "$(awk '
+		$2 == "read" { c += $8; v += $9 + $10 + $11; m += $12 + $13 + $14 }
+		END { print c, v, m }' "$COUNTERS/requests")" '16 0 1'
 }
 flipped flip-data 'guard tag' guard
 flipped flip-guard 'guard tag' guard

@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 
-from lib import LIBC, counter, crc16, same, tests_in
+from lib import LIBC, counter, crc16, requests, same, tests_in
 
 BLOCK = 512
 FIRST, COUNT = 64, 8
@@ -25,6 +25,7 @@ CHK_GUARD, CHK_REFTAG, CHK_APPTAG = 1, 2, 4
 CHK_ALL = CHK_GUARD | CHK_REFTAG | CHK_APPTAG
 OFF_SQ_RING, OFF_SQES = 0, 0x10000000
 GETEVENTS = 1
+PARTS = ("guard", "app_tag", "ref_tag")
 
 
 def crc64(data):
@@ -145,11 +146,12 @@ def refused(disk, checks, spoil):
     disk.fill()
     was = disk.content()
     same("written", disk.write(CHK_ALL), COUNT * BLOCK)
-    before = counter("write_mismatches")
+    before, of_writes = counter("write_mismatches"), requests("write", *PARTS)
     disk.fill()
     spoil(disk.tuples, 3 * disk.size)
     same("the wrong one", disk.write(checks), "EILSEQ")
     same("mismatches", counter("write_mismatches") - before, 1)
+    same("mismatches of writes", requests("write", *PARTS) - of_writes, 1)
     same("read", disk.read(CHK_ALL), COUNT * BLOCK)
     same("content", disk.content() == was, True)
     # Whoever doesn't want it checked has it written.

@@ -73,6 +73,13 @@ def counter(name):
     return int(read(f"{DEBUGFS}/{name}"))
 
 
+def requests(operation, *columns):
+    """What the columns of the disk's requests of that operation add up to, on all queues."""
+    head, *lines = (line.split() for line in read(f"{DEBUGFS}/requests").decode().splitlines())
+    return sum(int(line[head.index(column)])
+               for line in lines if line[1] == operation for column in columns)
+
+
 def crc16(data):
     """CRC-16/T10-DIF, bit by bit."""
     value = 0

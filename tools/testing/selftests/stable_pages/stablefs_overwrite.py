@@ -18,7 +18,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from lib import DEBUGFS, call, fails, opened, read, same
+from lib import call, fails, opened, read, requests, same
 from stablefs_direct import Aio, address
 from stablefs_lib import main
 
@@ -233,19 +233,13 @@ def test_append(fs):
         same("the beginning", on_disk(file, 0), bytes(PAGE))
 
 
-def flushes():
-    """How often the device was told to flush."""
-    lines = [line.split() for line in read(f"{DEBUGFS}/requests").decode().splitlines()]
-    return sum(int(words[2]) for words in lines if words[1] == "flush")
-
-
 def test_sync(fs):
     """O_DSYNC: one flush for each, and no more, whatever it has to do besides."""
     with prepared(fs), opened(fs.path("file"), os.O_RDWR | os.O_DIRECT | os.O_DSYNC) as file:
         for place in (0, PAGE, END):
-            before = flushes()
+            before = requests("flush", "requests")
             same("bytes", os.pwritev(file, [fresh()], place), PAGE)
-            same(f"flushes for {place}", flushes() - before, 1)
+            same(f"flushes for {place}", requests("flush", "requests") - before, 1)
 
 
 def in_child(work):
