@@ -52,7 +52,7 @@ struct Entry {
     bytes: usize,
     /// None of a discard.
     written: Option<Written>,
-    /// It can't be lost.
+    /// It can't be lost: a write with FUA, or what is left of a discard whose beginning is durable.
     fua: bool,
     /// Of a discard: the order of its first part, which is lost with the others.
     first: u64,
@@ -83,6 +83,14 @@ pub(crate) struct Room {
     slot: Option<Slot>,
 }
 
+/// How far a discard has come.
+#[derive(Default)]
+pub(crate) struct Discarded {
+    bytes: usize,
+    /// Of its first part that was in the log: [`State::forgotten`], and the order.
+    first: Option<(u64, u64)>,
+}
+
 /// How often the power has gone or come back: it is off in the odd ones.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Age(u64);
@@ -106,8 +114,9 @@ struct Volatile {
     /// Entries of writes, and their bytes.
     writes: usize,
     bytes: usize,
-    /// Entries of discards.
+    /// Entries of discards, and bytes that are kept of what they took.
     discards: usize,
+    discarded: usize,
 }
 
 impl Volatile {
@@ -135,6 +144,8 @@ struct Snapshot {
 #[derive(Default)]
 struct State {
     volatile: Volatile,
+    /// How often all was made durable.
+    forgotten: u64,
     snapshot: Option<Snapshot>,
 }
 
@@ -257,6 +268,8 @@ impl Cache {
         let Room { mut copies, slot } = room.map_or_else(|| self.room(span.bytes()), Ok)?;
         let mut state = self.at(age)?;
         self.keep(&mut state, &mut copies, span.numbers())?;
+        // All of it, or nothing: it may have been discarded since there was memory for it.
+        self.store.reserve(span)?;
         let Some((node, mut entry)) = slot else {
             return self.write_all(span, f);
         };
@@ -287,7 +300,7 @@ impl Cache {
         state.volatile.writes += 1;
         state.volatile.bytes += entry.bytes;
         log(&mut state.volatile, (node, entry));
-        if state.volatile.bytes > self.size {
+        if self.is_full(&state.volatile) {
             forget(state);
         }
         done
@@ -303,32 +316,34 @@ impl Cache {
             .write(span.sector(), span.bytes(), |run| f(run, &mut |_| {}))
     }
 
-    /// Forgets what is stored. `EIO` if the power has gone since `age`, `ENOMEM`. May sleep.
-    pub(crate) fn discard(&self, age: Age, sector: u64, bytes: usize) -> Result {
-        if !self.is_watched() {
-            self.store.discard(sector, bytes);
-            return Ok(());
-        }
-        let mut first = None;
-        let (mut sector, mut left) = (sector, bytes);
-        while left > 0 {
-            // No piece is in two parts.
-            let at = (sector << SECTOR_SHIFT) as usize % CHUNK;
-            let bytes = left.min(CHUNK - at);
-            self.discard_chunk(age, sector, bytes, &mut first)?;
-            sector += (bytes >> SECTOR_SHIFT) as u64;
-            left -= bytes;
-        }
-        Ok(())
-    }
-
-    fn discard_chunk(
+    /// Forgets what is stored, from where it has come to. `EIO` if the power has gone since `age`; `ENOMEM`: it can
+    /// go on. May sleep.
+    pub(crate) fn discard(
         &self,
         age: Age,
         sector: u64,
         bytes: usize,
-        first: &mut Option<u64>,
+        done: &mut Discarded,
     ) -> Result {
+        while let Some(left) = bytes.checked_sub(done.bytes).filter(|left| *left > 0) {
+            let sector = sector + (done.bytes >> SECTOR_SHIFT) as u64;
+            if !self.is_watched() {
+                if self.age() != age {
+                    return Err(EIO);
+                }
+                self.store.discard(sector, left);
+                return Ok(());
+            }
+            // No piece is in two parts.
+            let at = (sector << SECTOR_SHIFT) as usize % CHUNK;
+            let bytes = left.min(CHUNK - at);
+            self.discard_chunk(age, sector, bytes, done)?;
+            done.bytes += bytes;
+        }
+        Ok(())
+    }
+
+    fn discard_chunk(&self, age: Age, sector: u64, bytes: usize, done: &mut Discarded) -> Result {
         let stored = || numbers(sector, bytes).filter(|index| self.store.has(*index));
         let slot = match self.size {
             0 => None,
@@ -347,9 +362,12 @@ impl Cache {
             }
             break (state, copies, pieces);
         };
+        let undo = &state.volatile.undo;
+        let kept = pieces.iter().filter(|index| !undo.has(**index)).count();
         for index in &pieces {
             self.keep(&mut state, &mut copies, *index..*index + 1)?;
         }
+        let forgotten = state.forgotten;
         let volatile = &mut state.volatile;
         self.store.discard(sector, bytes);
         // One that changes nothing needn't be done again.
@@ -359,16 +377,30 @@ impl Cache {
         if let Some((node, mut entry)) = slot {
             entry.sector = sector;
             entry.bytes = bytes;
-            entry.first = *first.get_or_insert(volatile.next);
+            let (since, first) = *done.first.get_or_insert((forgotten, volatile.next));
+            entry.first = first;
+            // Its beginning is durable: so is the rest.
+            entry.fua = since != forgotten;
             volatile.discards += 1;
+            volatile.discarded += kept * Store::GRANULARITY as usize;
             log(volatile, (node, entry));
+            if self.is_full(volatile) {
+                forget(state);
+            }
         }
         Ok(())
     }
 
+    /// Whether there is too much to keep, so that all is written back.
+    fn is_full(&self, volatile: &Volatile) -> bool {
+        volatile.bytes + volatile.discarded > self.size
+    }
+
     /// Keeps what is in pieces that are about to be changed.
     fn keep(&self, state: &mut State, room: &mut Copies, pieces: Range<usize>) -> Result {
-        let State { volatile, snapshot } = state;
+        let State {
+            volatile, snapshot, ..
+        } = state;
         let volatile = (self.size != 0).then_some(&mut volatile.undo);
         let snapshot = snapshot.as_mut().map(|snapshot| &mut snapshot.undo);
         let mut undos = [volatile, snapshot];
@@ -422,7 +454,9 @@ impl Cache {
         if !self.age().is_off() {
             return Err(EBUSY);
         }
-        let State { volatile, snapshot } = &mut *state;
+        let State {
+            volatile, snapshot, ..
+        } = &mut *state;
         if let Some(snapshot) = snapshot {
             for index in volatile.undo.numbers() {
                 snapshot.undo.save(&self.store, index)?;
@@ -431,20 +465,15 @@ impl Cache {
         volatile.undo.restore(&self.store)?;
         let random = Random::new(seed);
         for entry in volatile.log.values() {
+            let intervals = self.store.interval().count(entry.bytes);
             let kept = if entry.written.is_some() {
-                let intervals = self.store.interval().count(entry.bytes);
-                let kept = loss.kept(intervals, random.next());
-                if entry.fua {
-                    intervals
-                } else {
-                    kept
-                }
+                loss.kept(intervals, random.next())
             } else {
                 // A discard is lost as a whole, or not.
                 let kept = loss.kept(1, Random::new(seed.wrapping_add(entry.first)).next());
-                self.store.interval().count(entry.bytes) * kept
+                intervals * kept
             };
-            self.redo(entry, kept)?;
+            self.redo(entry, if entry.fua { intervals } else { kept })?;
         }
         self.switch(&state, false);
         forget(state);
@@ -464,7 +493,7 @@ impl Cache {
         }
         let size = self.store.metadata_bytes(interval.bytes());
         let mut n = 0;
-        self.store.write(entry.sector, bytes, |run| {
+        self.store.write_again(entry.sector, bytes, |run| {
             let data = run.data.chunks_exact_mut(interval.bytes());
             for (at, to) in data.enumerate() {
                 if written.skipped.get(n) != Some(&true) {
@@ -573,7 +602,9 @@ impl Cache {
             return Err(ENOENT);
         }
         self.switch(&state, true);
-        let State { volatile, snapshot } = &mut *state;
+        let State {
+            volatile, snapshot, ..
+        } = &mut *state;
         let snapshot = snapshot.as_mut().ok_or(ENOENT)?;
         let was = snapshot.volatile.try_clone()?;
         snapshot.undo.restore(&self.store)?;
@@ -603,6 +634,7 @@ impl Cache {
 
 /// All is durable, or lost: nothing of it is kept any more. The memory is given back without the lock.
 fn forget(mut state: Guard<'_, State, MutexBackend>) {
+    state.forgotten += 1;
     let old = core::mem::take(&mut state.volatile);
     drop(state);
     drop(old);

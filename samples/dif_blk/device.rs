@@ -3,7 +3,7 @@
 //! The disk: what each request does.
 
 use crate::{
-    cache::{Age, Cache},
+    cache::{Age, Cache, Discarded},
     counters::{Counters, Mismatches},
     debugfs::Shown,
     faults::{self, Fault, Faults},
@@ -19,7 +19,11 @@ use fault::Kind;
 use kernel::{
     prelude::*,
     str::{CStr, CString},
-    sync::{Arc, ArcBorrow},
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc, ArcBorrow,
+    },
+    time::Delta,
 };
 use storage::{
     block::{
@@ -44,7 +48,8 @@ pub(crate) struct Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // It is waited for what hangs.
+        // It is waited for what hangs, and for what waits for memory, which may be this disk's.
+        self.device.goes.store(true, Relaxed);
         self.device.faults().close();
     }
 }
@@ -54,6 +59,10 @@ const MAX_REQUEST: u32 = 1 << 20;
 
 /// The most that one discard takes, in bytes.
 const MAX_DISCARD: u32 = 1 << 30;
+
+/// Until a request that is started, and for which there is no memory, is tried again: as long as the block layer
+/// waits with one that isn't (`BLK_MQ_RESOURCE_DELAY` in block/blk-mq.c).
+const NO_MEMORY_DELAY: Delta = Delta::from_millis(3);
 
 /// What a request carries with it.
 pub(crate) struct Carried {
@@ -71,7 +80,7 @@ impl Carried {
         self.age
     }
 
-    /// From here it goes on.
+    /// From there it goes on.
     pub(crate) fn wait_for(&mut self, phase: Phase) {
         self.phase = Some(phase);
     }
@@ -81,6 +90,10 @@ impl Carried {
 pub(crate) enum Phase {
     /// Its window.
     Window(KBox<write::Submitted>),
+    /// Memory, to be stored.
+    Transfer(KBox<write::Submitted>),
+    /// Memory, a discard that has come so far.
+    Discard(Discarded),
     /// Its end, which is that.
     Done(Status),
     /// To be released; what goes wrong with it has been decided.
@@ -95,6 +108,8 @@ pub(crate) struct Device {
     pub(crate) name: CString,
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Clock,
+    /// Nothing waits for memory any more.
+    goes: Atomic<bool>,
     // Goes before the directory that it is in.
     _records_file: stream::File<Violation>,
     #[pin]
@@ -153,6 +168,7 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
         try_pin_init!(Device {
             name: CString::try_from_fmt(fmt!("{name}"))?,
             clock: Clock::new(settings.get(Key::Seed)),
+            goes: Atomic::new(false),
             shown <- Shown::new(debugfs, name, queues, faults, protection, cache),
             records: Arc::pin_init(Queue::new(settings.get(Key::Records) as usize), GFP_KERNEL)?,
             _records_file: stream::File::new(&[c"dif_blk", name], c"records", records.clone()),
@@ -192,16 +208,13 @@ impl Device {
         &self.shown.faults
     }
 
-    /// Memory for a write of `bytes` at `sector`, or where an interval before that begins. `EINVAL` if that is not
-    /// on the disk, `ENOMEM`. May sleep.
-    pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Span> {
+    /// Where a write of `bytes` goes at `sector`, or where the interval of that begins. `None` if that is not on
+    /// the disk.
+    pub(crate) fn span(&self, sector: u64, bytes: usize) -> Option<Span> {
         let interval = self.protection().interval;
         let start = interval.sector(interval.at(sector));
-        let end = start.checked_add((bytes >> SECTOR_SHIFT) as u64);
-        if end.is_none_or(|end| end > self.settings.sectors()) {
-            return Err(EINVAL);
-        }
-        self.store().reserve(start, bytes)
+        let end = start.checked_add((bytes >> SECTOR_SHIFT) as u64)?;
+        (end <= self.settings.sectors()).then(|| Span::new(start, bytes))
     }
 
     /// Goes on with a request that waited.
@@ -213,6 +226,8 @@ impl Device {
         }
         match phase {
             Some(Phase::Window(submitted)) => write::window(self, rq, submitted),
+            Some(Phase::Transfer(submitted)) => write::transfer(self, rq, submitted),
+            Some(Phase::Discard(done)) => self.discard(rq, done),
             Some(Phase::Done(status)) => rq.end(status),
             Some(Phase::Begin) => self.run(rq),
             Some(Phase::BeginWrite(submitted)) => write::begin(self, rq, submitted),
@@ -260,12 +275,19 @@ impl Device {
         let status = match rq.op() {
             Op::Read => read::read(self, &mut rq),
             Op::Flush => status(self.cache().flush(rq.data().age)),
-            Op::Discard | Op::WriteZeroes => {
-                status(self.cache().discard(rq.data().age, rq.sector(), rq.bytes()))
-            }
+            Op::Discard | Op::WriteZeroes => return self.discard(rq, Discarded::default()),
             Op::Write | Op::Other(_) => Status::NotSupp,
         };
         self.end(rq, status);
+    }
+
+    /// Goes on with a discard that has come so far, and ends it, or has it wait for memory.
+    fn discard(&self, rq: Request<Self>, mut done: Discarded) {
+        let (age, cache) = (rq.data().age, self.cache());
+        match cache.discard(age, rq.sector(), rq.bytes(), &mut done) {
+            Err(error) if error == ENOMEM => self.try_again(rq, Phase::Discard(done)),
+            result => self.end(rq, status(result)),
+        }
     }
 
     /// Likewise, if nothing goes wrong with it.
@@ -287,8 +309,30 @@ impl Device {
         }
     }
 
+    /// There is no memory for a request: the block layer offers it again.
+    pub(crate) fn busy<'a>(
+        &self,
+        rq: IdleRequest<'a, Self>,
+        carried: Carried,
+    ) -> Result<(), Busy<'a, Self>> {
+        if !self.goes.load(Relaxed) {
+            return Err(Busy(rq));
+        }
+        rq.start(carried).end(Status::IoErr);
+        Ok(())
+    }
+
+    /// Likewise, for one that is started: it goes on in that phase, a little later.
+    pub(crate) fn try_again(&self, rq: Request<Self>, phase: Phase) {
+        if self.goes.load(Relaxed) {
+            rq.end(Status::IoErr);
+        } else {
+            wait(rq, phase, NO_MEMORY_DELAY);
+        }
+    }
+
     /// Ends a request when its time has come.
-    pub(crate) fn end(&self, mut rq: Request<Self>, status: Status) {
+    pub(crate) fn end(&self, rq: Request<Self>, status: Status) {
         let status = if rq.data().age == self.cache().age() {
             status
         } else {
@@ -298,8 +342,7 @@ impl Device {
         if delay.is_zero() {
             rq.end(status);
         } else {
-            rq.data_mut().wait_for(Phase::Done(status));
-            rq.defer(delay);
+            wait(rq, Phase::Done(status), delay);
         }
     }
 }
@@ -331,11 +374,16 @@ impl Operations for Device {
     }
 }
 
+/// Has a request go on in that phase, after `delay`.
+pub(crate) fn wait(mut rq: Request<Device>, phase: Phase, delay: Delta) {
+    rq.data_mut().wait_for(phase);
+    rq.defer(delay);
+}
+
 /// How a request ends with which something was done.
-pub(crate) fn status(result: Result) -> Status {
+fn status(result: Result) -> Status {
     match result {
         Ok(()) => Status::Ok,
-        Err(error) if error == ENOMEM => Status::Resource,
         Err(_) => Status::IoErr,
     }
 }

@@ -16,13 +16,16 @@ use kernel::{
     sync::{Arc, Mutex, UniqueArc},
     xarray::{AllocKind, XArray},
 };
-use storage::{block::SECTOR_SHIFT, counter::Counter};
+use storage::{block::SECTOR_SHIFT, counter::Counter, memory};
 
 /// Bytes in a piece.
 const PIECE: usize = Store::GRANULARITY as usize;
 
 /// Pieces in a group.
 const GROUP: usize = 16;
+
+/// What part of the machine's memory is left to the system, at least.
+const LEFT: u64 = 32;
 
 /// Metadata of what was never written.
 const UNWRITTEN: u8 = 0xff;
@@ -33,6 +36,8 @@ pub(crate) struct Store {
     interval: Interval,
     /// Bytes for each interval.
     metadata_size: usize,
+    /// So many bytes are left to the system.
+    left: u64,
     /// Memory that holds data, in bytes; metadata comes on top.
     pub(crate) stored_bytes: Counter,
     /// None of them goes before the store does.
@@ -119,7 +124,7 @@ fn groups(numbers: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> 
     })
 }
 
-/// Where a request goes; there was memory for all of it at one time.
+/// Where a request goes.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Span {
     sector: u64,
@@ -138,6 +143,11 @@ impl Run<'_> {
 }
 
 impl Span {
+    /// `bytes` from `sector` on.
+    pub(crate) fn new(sector: u64, bytes: usize) -> Self {
+        Self { sector, bytes }
+    }
+
     /// First sector.
     pub(crate) fn sector(&self) -> u64 {
         self.sector
@@ -163,6 +173,7 @@ impl Store {
         pin_init!(Self {
             interval,
             metadata_size,
+            left: memory::total() / LEFT,
             stored_bytes: Counter::new(),
             groups <- XArray::new(AllocKind::Alloc),
             create <- new_mutex!(()),
@@ -209,6 +220,26 @@ impl Store {
         &self,
         sector: u64,
         bytes: usize,
+        f: impl FnMut(Run<'_>) -> Result,
+    ) -> Result {
+        self.write_leaving(self.left, sector, bytes, f)
+    }
+
+    /// Likewise, what was stored before, whatever is left to the system: it had that memory.
+    pub(crate) fn write_again(
+        &self,
+        sector: u64,
+        bytes: usize,
+        f: impl FnMut(Run<'_>) -> Result,
+    ) -> Result {
+        self.write_leaving(0, sector, bytes, f)
+    }
+
+    fn write_leaving(
+        &self,
+        left: u64,
+        sector: u64,
+        bytes: usize,
         mut f: impl FnMut(Run<'_>) -> Result,
     ) -> Result {
         for (index, numbers) in groups(numbers(sector, bytes)) {
@@ -216,7 +247,7 @@ impl Store {
             let mut pieces = group.pieces.lock();
             for index in numbers {
                 let part = self.part(index, sector, bytes);
-                self.make(&mut pieces, part.piece)?;
+                self.make(&mut pieces, part.piece, left)?;
                 self.change(&mut pieces, part, &mut f)?;
             }
         }
@@ -239,16 +270,16 @@ impl Store {
         })
     }
 
-    /// Makes sure that there is memory for `bytes` from `sector` on, until that is discarded. `ENOMEM`. May sleep.
-    pub(crate) fn reserve(&self, sector: u64, bytes: usize) -> Result<Span> {
-        for (index, numbers) in groups(numbers(sector, bytes)) {
+    /// Makes sure that there is memory for a span, until it is discarded. `ENOMEM`. May sleep.
+    pub(crate) fn reserve(&self, span: Span) -> Result {
+        for (index, numbers) in groups(span.numbers()) {
             let group = self.group_or_new(index)?;
             let mut pieces = group.pieces.lock();
             for index in numbers {
-                self.make(&mut pieces, place(index).1)?;
+                self.make(&mut pieces, place(index).1, self.left)?;
             }
         }
-        Ok(Span { sector, bytes })
+        Ok(())
     }
 
     /// Calls `f` for `bytes` from `sector` on, piece by piece, with the number of the first interval, how many
@@ -331,7 +362,7 @@ impl Store {
             self.discard(sector, PIECE);
             return Ok(());
         };
-        self.write(sector, PIECE, |run| {
+        self.write_again(sector, PIECE, |run| {
             run.data.copy_from_slice(&*content.data);
             run.metadata.copy_from_slice(&content.metadata);
             Ok(())
@@ -343,11 +374,15 @@ impl Store {
         self.metadata_bytes(piece * PIECE)..self.metadata_bytes((piece + 1) * PIECE)
     }
 
-    /// Makes sure that there is memory for a piece.
-    fn make(&self, pieces: &mut Pieces, piece: usize) -> Result {
+    /// Makes sure that there is memory for a piece. `ENOMEM`, too, if less than `left` would be there for others: in
+    /// a request the kernel would look for such a small piece for ever, and not end a process to get it.
+    fn make(&self, pieces: &mut Pieces, piece: usize, left: u64) -> Result {
         let place = pieces.data.get_mut(piece).ok_or(EIO)?;
         if place.is_some() {
             return Ok(());
+        }
+        if memory::available() < left {
+            return Err(ENOMEM);
         }
         if pieces.metadata.is_empty() {
             let bytes = self.metadata_bytes(GROUP * PIECE);

@@ -48,8 +48,8 @@ pub(crate) struct Submitted {
     now: KVec<u8>,
     /// One for each interval: whether it was found changed.
     changed: KVec<bool>,
-    /// Where it goes. Reserved now, since the transfer should not fail for lack of memory; it takes it again if it
-    /// was discarded meanwhile.
+    /// Where it goes. Memory for it is reserved now, so that the block layer waits if there is none; the transfer
+    /// takes it again if it was discarded meanwhile.
     span: Span,
     /// To note it in the cache, if it was to be.
     room: Option<Room>,
@@ -94,6 +94,8 @@ impl Submitted {
         };
         // A window is never none at all.
         let step = (window.as_nanos() / i64::try_from(looks + 1)?).max(window.as_nanos().min(1));
+        let span = Span::new(command.sector(), len);
+        device.store().reserve(span)?;
         let submitted = Self {
             at: Instant::now(),
             copy: keeps
@@ -107,7 +109,7 @@ impl Submitted {
             )?,
             now: KVec::zeroed(Interval::LONGEST, GFP_KERNEL)?,
             changed: KVec::from_elem(false, if protects { intervals } else { 0 }, GFP_KERNEL)?,
-            span: device.store().reserve(command.sector(), len)?,
+            span,
             room: device
                 .cache()
                 .is_watched()
@@ -422,7 +424,7 @@ pub(crate) fn submit<'a>(
                 device.end(rq.start(carried), Status::Ok);
                 Ok(())
             }
-            Err(error) if error == ENOMEM => Err(Busy(rq)),
+            Err(error) if error == ENOMEM => device.busy(rq, carried),
             Err(_) => {
                 rq.start(carried).end(Status::IoErr);
                 Ok(())
@@ -430,7 +432,7 @@ pub(crate) fn submit<'a>(
         };
     }
     let Ok(mut submitted) = Submitted::new(device, &rq, window) else {
-        return Err(Busy(rq));
+        return device.busy(rq, carried);
     };
     device.count(&rq);
     let rq = rq.start(carried);
@@ -455,13 +457,13 @@ pub(crate) fn submit<'a>(
             }
             return Ok(());
         }
-        Kind::Misdirect(to) => match device.reserve(to, rq.bytes()) {
-            Ok(span) => {
+        Kind::Misdirect(to) => match device.span(to, rq.bytes()) {
+            Some(span) => {
                 submitted.span = span;
                 Effect::None
             }
-            Err(error) => {
-                device.end(rq, device::status(Err(error)));
+            None => {
+                device.end(rq, Status::IoErr);
                 return Ok(());
             }
         },
@@ -481,7 +483,7 @@ pub(crate) fn submit<'a>(
 
 /// Begins the window of a write, if it has one. Only from here on, when it is started, are reference tags those
 /// of the disk. May sleep.
-pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: KBox<Submitted>) {
+pub(crate) fn begin(device: &Device, rq: Request<Device>, mut submitted: KBox<Submitted>) {
     match submitted.read(device, &rq) {
         Ok(Status::Ok) => {}
         Ok(status) => {
@@ -493,8 +495,7 @@ pub(crate) fn begin(device: &Device, mut rq: Request<Device>, mut submitted: KBo
         transfer(device, rq, submitted);
     } else {
         let wait = submitted.until_next();
-        rq.data_mut().wait_for(Phase::Window(submitted));
-        rq.defer(wait);
+        device::wait(rq, Phase::Window(submitted), wait);
     }
 }
 
@@ -513,7 +514,7 @@ fn store(device: &Device, command: &Command) -> Result {
 }
 
 /// A part of the window is over. May sleep.
-pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: KBox<Submitted>) {
+pub(crate) fn window(device: &Device, rq: Request<Device>, mut submitted: KBox<Submitted>) {
     let Some(left) = submitted.looks_left.checked_sub(1) else {
         return transfer(device, rq, submitted);
     };
@@ -521,22 +522,28 @@ pub(crate) fn window(device: &Device, mut rq: Request<Device>, mut submitted: KB
     let _ = submitted.look(device, &rq);
     submitted.looks_left = left;
     let wait = submitted.until_next();
-    rq.data_mut().wait_for(Phase::Window(submitted));
-    rq.defer(wait);
+    device::wait(rq, Phase::Window(submitted), wait);
 }
 
 /// The window is over: checks the data, moves it and ends the request. May sleep.
-fn transfer(device: &Device, rq: Request<Device>, submitted: KBox<Submitted>) {
-    match check_and_store(device, &rq, submitted) {
+pub(crate) fn transfer(device: &Device, rq: Request<Device>, mut submitted: KBox<Submitted>) {
+    let done = check_and_store(device, &rq, &mut submitted);
+    if done.as_ref().is_err_and(|error| *error == ENOMEM) {
+        // What was stored will be once more; what was reported won't.
+        return device.try_again(rq, Phase::Transfer(submitted));
+    }
+    drop(submitted);
+    match done {
         Ok(status) => device.end(rq, status),
-        Err(error) => rq.end(device::status(Err(error))),
+        Err(_) => rq.end(Status::IoErr),
     }
 }
 
+/// `ENOMEM`: may be called again. May sleep.
 fn check_and_store(
     device: &Device,
     rq: &Request<Device>,
-    mut submitted: KBox<Submitted>,
+    submitted: &mut Submitted,
 ) -> Result<Status> {
     let protection = device.protection();
     let span = submitted.span;
@@ -546,11 +553,21 @@ fn check_and_store(
     } else {
         let mut live = rq.source().ok_or(EIO)?;
         let mut n = 0;
+        let flipped = match submitted.effect {
+            Effect::Flip { sector, .. } => Some(protection.interval.at(sector)),
+            _ => None,
+        };
         let age = rq.data().age();
         device
             .cache()
             .write(span, age, fua, room, |mut run, skip| {
                 let count = protection.interval.count(run.data.len());
+                let first = run.first;
+                let mut is_left = false;
+                let skip = &mut |at| {
+                    is_left |= flipped == Some(first + at as u64);
+                    skip(at);
+                };
                 if protection.mode == Mode::None {
                     submitted.move_plain(
                         protection.interval,
@@ -563,7 +580,10 @@ fn check_and_store(
                     submitted.store(device, rq, n, &mut live, run.reborrow(), skip)?;
                 }
                 if let Effect::Flip { field, bit, sector } = submitted.effect {
-                    flip(protection, &mut run, field, bit, sector);
+                    // What isn't stored stays as it was.
+                    if !is_left {
+                        flip(protection, &mut run, field, bit, sector);
+                    }
                 }
                 n += count;
                 Ok(())

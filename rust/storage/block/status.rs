@@ -26,8 +26,6 @@ pub enum Status {
     NoSpc,
     /// It took too long. `BLK_STS_TIMEOUT`, `ETIMEDOUT`.
     Timeout,
-    /// A resource of the whole system is short; `ENOMEM`. `BLK_STS_RESOURCE`.
-    Resource,
 }
 
 impl Status {
@@ -40,7 +38,6 @@ impl Status {
             Self::Medium => bindings::BLK_STS_MEDIUM,
             Self::NoSpc => bindings::BLK_STS_NOSPC,
             Self::Timeout => bindings::BLK_STS_TIMEOUT,
-            Self::Resource => bindings::BLK_STS_RESOURCE,
         }
     }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""fail_in_module.py MODULE DEVICE failslab|fail_page_alloc [STEP]
+"""fail_in_module.py MODULE DEVICE failslab|fail_page_alloc [STEP [TO]]
 
 Writes to DEVICE and reads back, again and again, and each time lets another
 allocation fail that was made through MODULE's code, whatever thread makes it: a
@@ -9,11 +9,14 @@ allocated before the first failure grows from one write to the next by STEP, whi
 less than the smallest allocation, until none fails. See Documentation/fault-injection in
 the kernel.
 
+With TO the disk has a rule that what is written to its beginning goes there, where
+nothing is before each write: memory for it is asked for when it is stored.
+
 Prints a line for each time it did not end well:
 
 	SPACE ERRNO what is wrong
 
-and at the end "writes N, failed M allocations". Exits with 1 if something was wrong.
+and at the end "calls N, failed M allocations". Exits with 1 if something was wrong.
 """
 
 import errno
@@ -22,6 +25,7 @@ import os
 import sys
 
 import faults
+from lib import discard
 
 LENGTH = 16384
 # In bytes, and in pages.
@@ -46,36 +50,65 @@ def read(file, offset):
     return buffer[:]
 
 
-def main():
-    module, device, kind = sys.argv[1:4]
-    step = int(sys.argv[4]) if len(sys.argv) > 4 else STEP[kind]
-    file = os.open(device, os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
-    size = os.lseek(file, 0, os.SEEK_END)
-    space, offset, writes, failed, wrong = 0, 0, 0, 0, 0
+class Armed:
+    """One allocation fails while this is open: the first after so much space."""
+
+    def __init__(self, fault, space):
+        self.fault = fault
+        self.space = space
+        self.hit = False
+
+    def __enter__(self):
+        self.fault.set(interval=1, times=1, space=self.space, probability=100)
+        return self
+
+    def __exit__(self, *_):
+        self.fault.set(probability=0)
+        self.hit = self.fault.left() == 0
+
+
+def each(call, module, kind, step):
+    """Let one allocation after the other fail, and say how that went."""
+    space, calls, failed, wrong = 0, 0, 0, 0
     with faults.Fault(kind).only(faults.text_of(module)) as fault:
         hit = True
         while hit:
-            # Each write goes where nothing was stored before: it allocates.
-            offset = (offset + LENGTH) % size
-            content = os.urandom(LENGTH)
-            fault.set(interval=1, times=1, space=space, probability=100)
-            error = write(file, content, offset)
-            fault.set(probability=0)
-            hit = fault.left() == 0
-            writes += 1
+            armed = Armed(fault, space)
+            error, complaint = call(armed)
+            hit = armed.hit
+            calls += 1
             failed += hit
-            complaint = ""
-            # The driver says that it is busy, and the block layer asks again.
-            if error:
-                complaint = "not done"
-            elif read(file, offset) != content:
-                complaint = "other content"
             if complaint:
                 print(space, errno.errorcode.get(error, "ok"), complaint)
                 wrong += 1
             space += step
-    print(f"writes {writes}, failed {failed} allocations")
+    print(f"calls {calls}, failed {failed} allocations")
     return 1 if wrong else 0
+
+
+def main():
+    module, device, kind = sys.argv[1:4]
+    file = os.open(device, os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
+    size = os.lseek(file, 0, os.SEEK_END)
+    to = int(sys.argv[5]) if len(sys.argv) > 5 else None
+    offset = 0
+
+    def call(armed):
+        nonlocal offset
+        # Each write goes where nothing was stored before: it allocates.
+        if to is None:
+            offset = (offset + LENGTH) % size
+        else:
+            discard(file, to, LENGTH)
+        content = os.urandom(LENGTH)
+        with armed:
+            error = write(file, content, offset)
+        # The driver says that it is busy, and the block layer asks again.
+        if error:
+            return error, "not done"
+        is_there = read(file, offset if to is None else to) == content
+        return 0, "" if is_there else "other content"
+    return each(call, module, kind, int(sys.argv[4]) if len(sys.argv) > 4 else STEP[kind])
 
 
 if __name__ == "__main__":

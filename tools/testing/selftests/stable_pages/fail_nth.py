@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""fail_nth.py load|write|read FILE [PARAMETERS]
+"""fail_nth.py load|write|read|record FILE [PARAMETERS]
 
-Does the one system call with FILE (a module to load, or a device to write to or
-read from) again and again, and each time lets another allocation that the kernel
-makes in it fail, from the first one until none is left: /proc/<pid>/fail-nth. When
-a module is loaded, those that are made in its init, and of those each
-STABLE_PAGES_SHORTEN-th only.
+Does the one system call with FILE (a module to load, a device to write to or read
+from, or a file with records of violations on the device PARAMETERS) again and again,
+and each time lets another allocation that the kernel makes in it fail, from the first
+one until none is left: /proc/<pid>/fail-nth. When a module is loaded, those that are
+made in its init, and of those each STABLE_PAGES_SHORTEN-th only.
 
 Prints a line for each time it did not end well, or as it may:
 
@@ -20,12 +20,17 @@ wrong.
 import contextlib
 import ctypes
 import errno
+import itertools
+import json
 import mmap
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import faults
+from lib import opened
 
 SYS_FINIT_MODULE = 313
 LENGTH = 65536
@@ -110,6 +115,43 @@ def transfer(path, write):
     return call
 
 
+def violate(device, buffer):
+    """A violation in each sector of one write."""
+    with ThreadPoolExecutor(1) as pool, opened(device, os.O_RDWR | os.O_DIRECT) as file:
+        write = pool.submit(os.pwrite, file, buffer, 0)
+        time.sleep(0.2)
+        for at in range(0, len(buffer), 512):
+            buffer[at] ^= 1
+        write.result()
+
+
+def record(path, device):
+    """Read the next record, which stays the next one until it is read."""
+    buffer = mmap.mmap(-1, LENGTH, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # What was never written is the zero page, and another one as soon as it is.
+    buffer[:] = bytes(LENGTH)
+    violate(device, buffer)
+    numbers = itertools.count(1)
+
+    def call(armed):
+        error = 0
+        # What an open file has memory for it keeps.
+        with opened(path, os.O_RDONLY | os.O_NONBLOCK) as file:
+            try:
+                with armed:
+                    line = os.read(file, LENGTH)
+            except OSError as failure:
+                error = failure.errno
+                if error != errno.ENOMEM:
+                    return error, "neither read nor ENOMEM"
+        if error:
+            with opened(path, os.O_RDONLY | os.O_NONBLOCK) as file:
+                line = os.read(file, LENGTH)
+        expected, number = next(numbers), json.loads(line)["seq"]
+        return error, "" if number == expected else f"record {number}, not {expected}"
+    return call
+
+
 def each(call, stride=1):
     """Let one allocation after the other fail, or each of so many, and say how that went."""
     number, failed, wrong = 1 - stride, 0, 0
@@ -132,6 +174,8 @@ def each(call, stride=1):
 
 def main():
     what, path = sys.argv[1:3]
+    if what == "record":
+        return each(record(path, sys.argv[3]))
     if what != "load":
         return each(transfer(path, what == "write"))
     with contextlib.ExitStack() as filters:

@@ -15,7 +15,7 @@ if [ ! -d $INJECT/failslab ] || [ ! -d $INJECT/fail_make_request ]; then
 	ktap_skip_all "this kernel can't inject faults (make check KERNEL=debug)"
 	exit "$KSFT_SKIP"
 fi
-begin 21 python3
+begin 34 python3
 
 # fail-nth counts every allocation that may fail, those that may sleep too.
 for attribute in failslab fail_page_alloc; do
@@ -64,6 +64,26 @@ for kind in failslab fail_page_alloc; do
 done
 check "nothing stored was found wrong" counter_is read_mismatches 0
 check "nothing had changed in flight" counter_is violations 0
+# Without a window.
+for pi in none dif dix; do
+	load size_mb=256 pi=$pi
+	check "write, without a window, pi=$pi: each failslab in turn" in_module failslab 32
+	echo "# write, without a window, pi=$pi: $(tail -n 1 "$WORK/log")"
+done
+echo take >"$COUNTERS/snapshot"
+check "write, with a snapshot: each failslab in turn" in_module failslab 32
+echo "# write, with a snapshot: $(tail -n 1 "$WORK/log")"
+# After its window a write is stored where there was no memory for it. It is counted once.
+load size_mb=256 window_us=100 pi_type=3
+sectors write 0 32 32
+echo 'write misdirect sectors=0-31 to=8192' >"$COUNTERS/faults"
+reset_counters
+check "transfer: each failslab in turn" in_module failslab 32 $((8192 * 512))
+echo "# transfer: $(tail -n 1 "$WORK/log")"
+calls=$(sed -n 's/calls \([0-9]*\),.*/\1/p' "$WORK/log")
+check "the fault was asked for once for each" is faults "$(cat "$COUNTERS/faults")" \
+	"write misdirect to=8192 sectors=0-31: $calls matched, $calls applied"
+check "each was looked at once" counter_is writes_checked "$calls"
 
 # With a cache a write keeps what it replaces, and itself.
 load size_mb=256 window_us=100 cache_size=64
@@ -79,6 +99,21 @@ for operation in on take restore; do
 	check "$operation: each allocation fails in turn" logged "$HERE/fail_cache.py" $operation "$DEV"
 	summary $operation
 done
+# It keeps what it takes: 3 MiB, which isn't done at once.
+check "discard: the driver tries again, and does all or nothing" \
+	logged "$HERE/fail_cache.py" discard "$DEV" 50000
+sed 's/^/# discard: /' "$WORK/log"
+check "discard: some did fail" grep -q 'failed [1-9][0-9]' "$WORK/log"
+check "nothing that came back was found wrong" counter_is read_mismatches 0
+
+# There is room for those that it makes at first, and no more.
+load size_mb=64 window_us=1000000 on_violation=report records=128
+check "record: each allocation fails in turn, and none is lost" \
+	each record "$COUNTERS/records" "$DEV"
+summary record
+"$HERE/flip_in_flight.py" "$DEV" 0 4096 0 0.3 >/dev/null
+check "record: there is room for as many as were read" is "violations, and records dropped" \
+	"$(counter violations) $(counter records_dropped)" '129 0'
 
 fails() {
 	local output

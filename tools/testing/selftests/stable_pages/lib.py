@@ -5,13 +5,16 @@ is not as it should be, and the tests of a file by name."""
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
+import struct
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_SYMLINK_FOLLOW = 0x400
+BLKDISCARD = 0x1277
 DEBUGFS = "/sys/kernel/debug/dif_blk/dif0"
 WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
 
@@ -56,6 +59,11 @@ def call(name, *arguments):
 def sync_file_range(file, length, flags):
     """sync_file_range(2), from the beginning."""
     call("sync_file_range", file, ctypes.c_long(0), ctypes.c_long(length), flags)
+
+
+def discard(file, offset, length):
+    """Of a block device, in bytes."""
+    fcntl.ioctl(file, BLKDISCARD, struct.pack("QQ", offset, length))
 
 
 @contextlib.contextmanager

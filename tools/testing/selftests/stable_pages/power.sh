@@ -5,7 +5,7 @@
 # durable, and of the rest what was asked for, whole or torn; the same each time for a seed.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 71 python3 blkdiscard
+begin 78 python3 blkdiscard
 
 COUNT=512
 
@@ -122,6 +122,12 @@ check "the same seed, the same end" is ends "$(ends random "1 2 3 4")" "$(cat "$
 check "another, another" is ends "$(sort -u "$WORK/ends" | wc -l)" 4
 check "what is there is the first write, the second, or neither" is generations \
 	"$(tr ' ' '\n' <"$WORK/ends" | sort -u | xargs)" "1 2 3"
+# Any order, as long as nothing was flushed: a write can be lost, and one that came later be there.
+reordered() {
+	awk '{ for (n = 1; n < 249; n += 8) if ($n != 3 && $(n + 8) == 3) found++ }
+		END { print found + 0 }' "$WORK/ends"
+}
+check "a later write is there, and not the one before" at_least reordered "$(reordered)" 10
 # in_eights WHAT: in how many ways eight sectors of one write are.
 in_eights() {
 	awk "{ for (n = 1; n <= 256; n += 8) {
@@ -249,6 +255,29 @@ lost=$(sectors verify=2 0 8192 8 | wc -l)
 echo "# $lost sectors were lost"
 check "what there is no room for is durable" test "$lost" -le 2048
 check "what there is room for isn't" test "$lost" -gt 0
+
+# What a discard took counts, too; none is half lost for that.
+load size_mb=16 cache_size=1
+sectors write=1 0 32768 64
+sectors flush
+before=$(counter stored_bytes)
+blkdiscard -o 0 -l 8M "$DEV"
+check "memory is given back on a discard that is larger than the cache" is stored_bytes \
+	"$(counter stored_bytes)" $((before - (8 << 20)))
+check "and none of it is kept" is power "$(state)" "on writes 0 bytes 0 discards 0"
+cut all
+# zeroes BEGIN COUNT: in half MiB.
+zeroes() {
+	dd if="$DEV" bs=512k skip="$1" count="$2" iflag=direct status=none |
+		cmp --bytes=$(($2 << 19)) - /dev/zero
+}
+check "it isn't lost" zeroes 0 16
+check "the rest is there" is "what is gone" "$(sectors verify=1 16384 16384 64)" ''
+# Three parts: the first two fill the cache, and the last is alone in it.
+blkdiscard -o 8M -l 2560k "$DEV"
+check "what is left of one is in the cache" is power "$(state)" "on writes 0 bytes 0 discards 1"
+cut all
+check "and isn't lost, since the beginning isn't" zeroes 16 5
 
 # At a moment.
 fresh
