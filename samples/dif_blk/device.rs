@@ -177,7 +177,13 @@ pub(crate) fn add(name: &CStr, settings: Arc<Settings>, debugfs: &Dir) -> Result
         }? Error),
         GFP_KERNEL,
     )?;
-    let disk = GenDisk::add(fmt!("{name}"), tags, limits, sectors, device.clone())?;
+    let disk = GenDisk::add(fmt!("{name}"), tags, limits, sectors, device.clone()).inspect_err(
+        |error| {
+            if *error == EEXIST {
+                pr_err!("{name}: another driver has a disk of that name\n");
+            }
+        },
+    )?;
     pr_info!(
         "{name}: {mib} MiB, {block_size} byte blocks, window {window} us, stable pages {stable}\n"
     );
