@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""io_uring_pi.py DEVICE crc|crc64 NAME: protection information that a program supplies itself,
-through io_uring's attributes (struct io_uring_attr_pi), to a disk with blocks of 512 bytes and
-DIF type 1. --list prints the names."""
+"""io_uring_pi.py DEVICE KIND NAME: protection information that a program supplies itself,
+through io_uring's attributes (struct io_uring_attr_pi), to a disk with blocks of 512 bytes.
+KIND is crc or crc64: DIF type 1, with that guard; crc64-64: likewise, in the last of 64
+bytes; or opaque: type 0, 8 bytes. --list prints the names but that of the one test for
+opaque, which is called so."""
 
 import ctypes
 import errno
@@ -46,6 +48,16 @@ def t10_tuple(data, app_tag, ref_tag):
 def nvme_tuple(data, app_tag, ref_tag):
     """16 bytes."""
     return struct.pack(">QH", crc64(data), app_tag) + ref_tag.to_bytes(6, "big")
+
+
+def no_tuple(*_):
+    """What is nobody's."""
+    return b""
+
+
+# Bytes for each block, those before the tuple, and the tuple.
+KINDS = {"crc": (8, 0, t10_tuple), "crc64": (16, 0, nvme_tuple), "crc64-64": (64, 48, nvme_tuple),
+         "opaque": (8, 8, no_tuple)}
 
 
 def address(buffer):
@@ -97,7 +109,9 @@ class Disk:
         self.file = os.open(path, os.O_RDWR | os.O_DIRECT)
         self.ring = Ring()
         self.data = mmap.mmap(-1, COUNT * BLOCK)
-        self.tuple, self.size = {"crc": (t10_tuple, 8), "crc64": (nvme_tuple, 16)}[kind]
+        self.size, self.offset, self.tuple = KINDS[kind]
+        # Where the application tag is in a tuple.
+        self.app_tag = self.offset + (2 if kind == "crc" else 8)
         self.tuples = mmap.mmap(-1, 4096)
 
     def request(self, operation, checks, app_tag=APP_TAG, seed=SEED):
@@ -107,11 +121,13 @@ class Disk:
         return self.ring.submit(operation, self.file, FIRST, self.data, attribute)
 
     def fill(self, app_tag=APP_TAG, seed=SEED):
-        """New data, and tuples for it."""
+        """New data, and tuples for it, behind something that they are for as well."""
         self.data[:] = os.urandom(len(self.data))
         for n in range(COUNT):
             block = self.data[n * BLOCK:(n + 1) * BLOCK]
-            self.tuples[n * self.size:(n + 1) * self.size] = self.tuple(block, app_tag, seed + n)
+            other = os.urandom(self.offset)
+            self.tuples[n * self.size:(n + 1) * self.size] = \
+                other + self.tuple(block + other, app_tag, seed + n)
 
     def content(self):
         """Data and tuples, as they are in memory."""
@@ -175,12 +191,17 @@ def flip(offset):
 
 def test_guard(disk):
     """The guard tag."""
+    refused(disk, CHK_GUARD, flip(disk.offset))
+
+
+def test_before(disk):
+    """What is before the tuple is guarded; where nothing is, the data is."""
     refused(disk, CHK_GUARD, flip(0))
 
 
 def test_app_tag(disk):
     """The application tag, which is compared with the attribute's."""
-    refused(disk, CHK_APPTAG, flip(disk.size // 2 - 2 if disk.size == 8 else 8))
+    refused(disk, CHK_APPTAG, flip(disk.app_tag))
 
 
 def test_ref_tag(disk):
@@ -192,15 +213,24 @@ def test_escape(disk):
     """An application tag of ones: this block isn't checked."""
     disk.fill()
     at = 3 * disk.size
-    disk.tuples[at] ^= 1
-    tag = 2 if disk.size == 8 else 8
-    disk.tuples[at + tag:at + tag + 2] = b"\xff\xff"
+    disk.tuples[at + disk.offset] ^= 1
+    disk.tuples[at + disk.app_tag:at + disk.app_tag + 2] = b"\xff\xff"
     same("written", disk.write(CHK_ALL), COUNT * BLOCK)
     same("read", disk.read(CHK_ALL), COUNT * BLOCK)
 
 
+def opaque(disk):
+    """What is nobody's comes back as it was."""
+    disk.fill()
+    was = disk.content()
+    same("written", disk.write(0), COUNT * BLOCK)
+    same("read", disk.read(0), COUNT * BLOCK)
+    same("content", disk.content() == was, True)
+
+
 def main():
     tests = tests_in(globals())
+    tests["opaque"] = opaque
     device, kind, name = sys.argv[1:]
     tests[name](Disk(device, kind))
 

@@ -22,7 +22,7 @@ kinds=(
 	"dix 3 crc64 4096 4096 64 48 EXT-DIF-TYPE3-CRC64"
 	"dix 0 crc 512 block 8 0 nop"
 )
-begin $((${#kinds[@]} * 6)) fio mkfs.ext4
+begin $((${#kinds[@]} * 6 + 4)) fio mkfs.ext4 python3
 
 INTEGRITY=/sys/block/dif0/integrity
 
@@ -79,4 +79,31 @@ for kind in "${kinds[@]}"; do
 	}
 	check "$kind: it was looked at" looked
 done
+
+# A bit of it is another: which tells what it was.
+tag_is() {
+	sectors write 0 8 8
+	echo 'write flip-app sectors=3 bit=0 count=1' >"$COUNTERS/faults"
+	sectors write 0 8 8
+	log_mark
+	sectors read 0 8 8 >"$WORK/result"
+	if [ -n "$2" ]; then
+		is result "$(cat "$WORK/result")" '0 EILSEQ' &&
+			log_has "dif0: stored block 3: application tag is $1, not $2"
+	else
+		is result "$(cat "$WORK/result")" ''
+	fi
+}
+load size_mb=16 app_tag=4660
+check "app_tag: the disk's tuples have it" tag_is 0x1334 0x1234
+load size_mb=16 app_tag=4660 guard=crc64 metadata_size=64 pi_offset=48
+check "app_tag: in tuples of 16 bytes, too" tag_is 0x1334 0x1234
+load size_mb=16
+check "app_tag: none at first" tag_is 0x0100 0x0000
+# All ones say that nothing is checked.
+load size_mb=16 app_tag=65535
+sectors write 0 8 8
+echo 'write flip-data sectors=3 bit=0 count=1' >"$COUNTERS/faults"
+sectors write 0 8 8
+check "app_tag=65535: they are never checked" is result "$(sectors read 0 8 8)" ''
 ktap_finished

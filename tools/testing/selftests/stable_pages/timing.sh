@@ -5,7 +5,7 @@
 # and nothing else; so do the bandwidths. Changes that are undone again are seen by samples.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 39 python3
+begin 44 python3
 
 # ms OPERATION: how long it takes, in milliseconds. The shortest of three.
 ms() {
@@ -125,7 +125,47 @@ check "read_mbps: not writes" between 0 800 "write 8"
 set_to read_mbps 0 write_mbps 8
 check "write_mbps: writes" between 850 2500 "write 8"
 check "write_mbps: not reads" between 0 800 "read 8"
-set_to write_mbps 0
+# All within mbps: both at once take as long as one of twice that.
+# both MIB: how long it takes to read and to write that much at once, in milliseconds.
+both() {
+	local begin
+	begin=$(date +%s%N)
+	dd if=/dev/zero of=/dev/a bs=1M count="$1" oflag=direct status=none &
+	dd if=/dev/a of=/dev/null bs=1M count="$1" iflag=direct status=none || return
+	wait $! || return
+	echo $((($(date +%s%N) - begin) / 1000000))
+}
+both_within() {
+	local took
+	took=$(both "$1") || return
+	echo "took $took ms"
+	[ "$took" -ge "$2" ] && [ "$took" -lt "$3" ]
+}
+set_to write_mbps 0 mbps 4
+check "mbps: reads and writes share it" both_within 8 3850 7000
+set_to read_mbps 64 write_mbps 64
+check "mbps: their own don't add to it" both_within 8 3850 7000
+set_to mbps 0 read_mbps 4 write_mbps 4
+check "read_mbps and write_mbps: neither waits for the other" both_within 8 1850 3850
+set_to read_mbps 0 write_mbps 0
+
+# Without any of these there is no timer. What starts one is named with the function it calls.
+timers() {
+	mount_tracefs
+	: >"$TRACING/trace"
+	echo 1 >"$TRACING/events/timer/hrtimer_start/enable"
+	"$@"
+	echo 0 >"$TRACING/events/timer/hrtimer_start/enable"
+	grep -c 'function=.*\[dif_blk\]' "$TRACING/trace"
+}
+io() {
+	dd if=/dev/zero of=/dev/a bs=4k count=16 oflag=direct status=none
+	dd if=/dev/a of=/dev/null bs=4k count=16 iflag=direct status=none
+}
+check "nothing asked for: no timer" is timers "$(timers io)" 0
+set_to window_us 1
+check "a window: one for each write" is timers "$(timers io)" 16
+set_to window_us 0
 
 # A byte that is another only for a third of the window.
 set_to window_us 3000000 samples 0

@@ -5,7 +5,7 @@
 # away, its power is cut. No request is lost, none hangs, and none is done twice.
 
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-begin 11 python3 fio
+begin 15 python3 fio
 
 # The queue is frozen for each of these.
 change() {
@@ -63,7 +63,7 @@ busy() {
 			dd if=/dev/zero of=/dev/a bs=64k count=64 oflag=direct conv=nocreat &
 		done
 		wait
-	done 2>/dev/null
+	done 2>>"$WORK/errors"
 }
 away() {
 	local n
@@ -81,6 +81,8 @@ away() {
 	[ ! -e /dev/a ] && [ "$n" -ge $((40 / SHORTEN)) ]
 }
 check "a busy disk goes as often as it likes" away
+check "who wrote was told" at_least errors \
+	"$(grep -c 'error writing.*Input/output error' "$WORK/errors")" $((20 / SHORTEN))
 
 remove_disks
 
@@ -95,4 +97,34 @@ echo 'on none' >"$COUNTERS/power"
 failed=$(head -n 1 "$WORK/result" | cut -d' ' -f1)
 check "what had ended is there" is different "$(sectors verify=2 0 "$failed" 8)" ''
 check "what failed isn't" is different "$(sectors verify=1 "$failed" $((8192 - failed)) 8)" ''
+
+# Eight at once: of what was on its way, each write is there as a whole, or isn't.
+sectors write=1 0 8192 8
+sectors flush
+echo 'write crash after=300 count=1' >"$COUNTERS/faults"
+for ((n = 0; n < 8; n++)); do
+	sectors write=2 $((n * 1024)) 1024 8 >"$WORK/result.$n" &
+done
+wait
+# Who began first may have done all of its 128.
+check "of eight writers most failed" at_least "writers that failed" \
+	"$(find "$WORK" -name 'result.*' -size +0 | wc -l)" 6
+echo 'on none' >"$COUNTERS/power"
+ended() {
+	local n failed
+	for ((n = 0; n < 8; n++)); do
+		failed=$(head -n 1 "$WORK/result.$n" | cut -d' ' -f1)
+		failed=${failed:-$(((n + 1) * 1024))}
+		is "what was lost of the $n. writer" \
+			"$(sectors verify=2 $((n * 1024)) $((failed - n * 1024)) 8)" '' || return
+	done
+}
+check "of eight writers, what had ended is there" ended
+sectors verify=2 0 8192 8 >"$WORK/old"
+# parts: how many writes of eight sectors are neither old nor new.
+parts() {
+	awk '$2 != "stale" || $3 != 1 { wrong++ } { n[int($1 / 8)]++ }
+		END { for (i in n) if (n[i] != 8) wrong++; print wrong + 0 }' "$WORK/old"
+}
+check "nothing is there in part" is parts "$(parts)" 0
 ktap_finished
